@@ -1,0 +1,93 @@
+//! Why a value did not become a message, or a message a value.
+
+use std::{error::Error as StdError, fmt};
+
+use crate::Message;
+
+/// A conversion that failed. Small: one pointer.
+///
+/// When a received message could not be decoded, the error holds the message: see
+/// [`message`](Self::message) and [`into_message`](Self::into_message).
+pub struct ConvertError(Box<Inner>);
+
+struct Inner {
+    kind: ConvertErrorKind,
+    text: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    message: Option<Message>,
+}
+
+/// What went wrong in a conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConvertErrorKind {
+    /// The value cannot be expressed in the format.
+    Encode,
+    /// The bytes are malformed, or do not fit the type.
+    Decode,
+    /// The bytes go on behind the value.
+    TrailingBytes,
+    /// The value is nested deeper than the limit.
+    TooDeep,
+    /// The message is of a kind (text, binary) that the converter does not read.
+    NotApplicable,
+}
+
+impl ConvertError {
+    /// Builds an error of a kind with a text for people.
+    pub fn new(kind: ConvertErrorKind, text: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, text: text.into(), source: None, message: None }))
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds the message that could not be decoded.
+    #[must_use]
+    pub fn with_message(mut self, message: Message) -> Self {
+        self.0.message = Some(message);
+        self
+    }
+
+    /// Returns what went wrong.
+    pub fn kind(&self) -> ConvertErrorKind {
+        self.0.kind
+    }
+
+    /// Returns the message that could not be decoded.
+    pub fn message(&self) -> Option<&Message> {
+        self.0.message.as_ref()
+    }
+
+    /// Takes the message out that could not be decoded.
+    pub fn into_message(self) -> Option<Message> {
+        self.0.message
+    }
+}
+
+impl fmt::Debug for ConvertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConvertError")
+            .field("kind", &self.0.kind)
+            .field("text", &self.0.text)
+            .field("source", &self.0.source)
+            .field("payload_len", &self.0.message.as_ref().map(Message::len))
+            .finish()
+    }
+}
+
+impl fmt::Display for ConvertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl StdError for ConvertError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,2 @@
+//! Typed conversations over WebSockets.
+#![forbid(unsafe_code)]
