@@ -1,2 +1,4 @@
 //! Typed conversations over WebSockets.
 #![forbid(unsafe_code)]
+
+pub mod frame;

@@ -1,0 +1,230 @@
+//! Encoded frames on their way to the socket. Knows frame boundaries and lanes, not what a frame says.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// A segment is not appended to beyond this size, in bytes, so that other lanes can pass at its end.
+const SEGMENT: usize = 16 * 1024;
+/// How many empty places a drained queue keeps.
+const KEPT_PLACES: usize = 4;
+
+/// Which queue a segment came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Messages.
+    Data,
+    /// Pings and pongs.
+    Control,
+    /// The Close frame.
+    Close,
+}
+
+/// Encoded bytes in the order they leave.
+#[derive(Debug, Default)]
+pub(crate) struct WriteQueue {
+    segments: VecDeque<Segment>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Segment {
+    lane: Lane,
+    /// Whether another lane may pass behind this segment.
+    ends_frame: bool,
+    bytes: Chunk,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Inline(BytesMut),
+    Shared(Bytes),
+}
+
+/// What left with one write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Bytes of any lane.
+    pub(crate) total: usize,
+    /// Bytes of the data lane.
+    pub(crate) data: usize,
+    /// Whether the last byte of the Close frame left.
+    pub(crate) close: bool,
+}
+
+impl WriteQueue {
+    /// Returns how many bytes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends a frame by copying it, and lets `finish` change the copied payload.
+    pub(crate) fn append(&mut self, lane: Lane, head: &[u8], payload: &[u8], finish: impl FnOnce(&mut [u8])) {
+        let len = head.len() + payload.len();
+        let mut buffer = self.take_tail(lane, len);
+        buffer.extend_from_slice(head);
+        let start = buffer.len();
+        buffer.extend_from_slice(payload);
+        finish(buffer.get_mut(start..).unwrap_or_default());
+        self.len += len;
+        self.segments.push_back(Segment { lane, ends_frame: true, bytes: Chunk::Inline(buffer) });
+    }
+
+    /// Appends a frame whose payload is not copied.
+    pub(crate) fn append_shared(&mut self, lane: Lane, head: &[u8], payload: Bytes) {
+        self.append(lane, head, &[], |_| ());
+        if payload.is_empty() {
+            return;
+        }
+        if let Some(segment) = self.segments.back_mut() {
+            segment.ends_frame = false;
+        }
+        self.len += payload.len();
+        self.segments.push_back(Segment { lane, ends_frame: true, bytes: Chunk::Shared(payload) });
+    }
+
+    /// Moves whole frames over to the end of `to`, until `limit` bytes are reached.
+    pub(crate) fn move_frames(&mut self, to: &mut Self, limit: usize) {
+        let mut moved = 0;
+        let mut ends_frame = true;
+        while moved < limit || !ends_frame {
+            let Some(segment) = self.segments.pop_front() else { break };
+            let len = segment.bytes.len();
+            ends_frame = segment.ends_frame;
+            moved += len;
+            to.segments.push_back(segment);
+        }
+        self.len -= moved;
+        to.len += moved;
+        self.shrink();
+    }
+
+    /// Drops everything that waits.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Fills `slices` with what leaves next, and returns how many were filled.
+    pub(crate) fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
+            *slice = IoSlice::new(segment.bytes.as_slice());
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Removes the first `written` bytes, which have left.
+    pub(crate) fn advance(&mut self, written: usize) -> Written {
+        let mut result = Written { total: written, ..Written::default() };
+        let mut left = written;
+        while let Some(segment) = self.segments.front_mut() {
+            let len = segment.bytes.len();
+            let gone = left.min(len);
+            if segment.lane == Lane::Data {
+                result.data += gone;
+            }
+            left -= gone;
+            self.len -= gone;
+            if gone < len {
+                segment.bytes.advance(gone);
+                break;
+            }
+            result.close |= segment.lane == Lane::Close;
+            self.segments.pop_front();
+        }
+        self.shrink();
+        result
+    }
+
+    /// Takes the last segment off to be appended to, when `len` more bytes of its lane fit.
+    fn take_tail(&mut self, lane: Lane, len: usize) -> BytesMut {
+        match self.segments.pop_back() {
+            Some(Segment { lane: last, ends_frame: true, bytes: Chunk::Inline(buffer) })
+                if last == lane && buffer.len() + len <= SEGMENT =>
+            {
+                return buffer;
+            }
+            Some(other) => self.segments.push_back(other),
+            None => {}
+        }
+        BytesMut::with_capacity(len)
+    }
+
+    /// Gives back the places of a drained queue.
+    fn shrink(&mut self) {
+        if self.segments.is_empty() && self.segments.capacity() > KEPT_PLACES {
+            self.segments = VecDeque::new();
+        }
+    }
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Inline(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Self::Inline(bytes) => bytes.advance(count),
+            Self::Shared(bytes) => bytes.advance(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(queue: &WriteQueue) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = queue.io_slices(&mut slices);
+        slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn small_frames_share_a_segment_and_large_ones_are_not_copied() {
+        let mut queue = WriteQueue::default();
+        queue.append(Lane::Data, b"h1", b"one", |_| ());
+        queue.append(Lane::Data, b"h2", b"two", |payload| payload.make_ascii_uppercase());
+        queue.append_shared(Lane::Data, b"h3", Bytes::from_static(b"three"));
+        queue.append(Lane::Data, b"h4", b"four", |_| ());
+        assert_eq!(queue.segments.len(), 3);
+        assert_eq!(bytes(&queue), b"h1oneh2TWOh3threeh4four");
+    }
+
+    #[test]
+    fn frames_move_whole() {
+        let mut queue = WriteQueue::default();
+        queue.append(Lane::Data, b"", b"small", |_| ());
+        queue.append_shared(Lane::Data, b"head", Bytes::from(vec![7; 100]));
+        queue.append(Lane::Data, b"", b"behind", |_| ());
+        let mut writing = WriteQueue::default();
+        queue.move_frames(&mut writing, 1);
+        assert_eq!((writing.len(), queue.len()), (5 + 4 + 100, 6));
+    }
+
+    #[test]
+    fn what_left_is_told_by_lane() {
+        let mut queue = WriteQueue::default();
+        queue.append(Lane::Control, b"", b"ping", |_| ());
+        queue.append(Lane::Data, b"", b"data", |_| ());
+        queue.append(Lane::Close, b"", b"end", |_| ());
+        assert_eq!(queue.advance(6), Written { total: 6, data: 2, close: false });
+        assert_eq!(queue.advance(4), Written { total: 4, data: 2, close: false });
+        assert_eq!(queue.advance(1), Written { total: 1, data: 0, close: true });
+        assert!(queue.is_empty());
+    }
+}
