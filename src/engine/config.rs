@@ -1,0 +1,32 @@
+//! The limits and times that one engine keeps. Knows no defaults: those are the session's.
+
+use std::time::Duration;
+
+use crate::frame::{MaskSource, Role};
+
+/// What an engine is told when it is built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineConfig {
+    pub(crate) role: Role,
+    /// Bytes of payload in one received frame.
+    pub(crate) max_frame_size: u64,
+    /// Bytes of payload in one received message, after the extensions.
+    pub(crate) max_message_size: u64,
+    /// Bytes of payload in one sent frame; a longer message leaves in fragments.
+    pub(crate) fragment_size: usize,
+    /// Bytes of received messages that wait for the application; beyond that nothing is read.
+    pub(crate) receive_queue: usize,
+    /// Silence after which a ping leaves.
+    pub(crate) ping_interval: Option<Duration>,
+    /// Time for any byte to arrive after a ping.
+    pub(crate) timeout: Duration,
+    /// Time for the closing handshake.
+    pub(crate) close_timeout: Duration,
+    /// Time for a write to make progress.
+    pub(crate) write_timeout: Duration,
+    /// Time for a message to arrive whole.
+    pub(crate) message_timeout: Option<Duration>,
+    /// Whether every frame goes to the application, which answers control frames itself.
+    pub(crate) raw: bool,
+    pub(crate) mask_source: MaskSource,
+}

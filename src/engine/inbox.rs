@@ -1,0 +1,84 @@
+//! What was received and waits for the application, bounded in bytes and in number. Knows no socket.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use converse_core::Message;
+
+use crate::{engine::Closed, frame::Frame};
+
+/// How many events may wait; also how many one connection handles before others have their turn.
+pub(crate) const TURN: usize = 64;
+/// How many empty places a drained inbox keeps.
+const KEPT_PLACES: usize = 4;
+
+/// Something that the application should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A whole message.
+    Message(Message),
+    /// A frame, in raw mode.
+    Frame(Frame),
+    /// The connection has ended; no event follows.
+    Closed(Arc<Closed>),
+}
+
+/// The events that wait.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    events: VecDeque<Event>,
+    bytes: usize,
+    max_bytes: usize,
+    stopped: bool,
+}
+
+impl Inbox {
+    /// Builds an inbox that is full at `max_bytes` of payload.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { events: VecDeque::new(), bytes: 0, max_bytes, stopped: false }
+    }
+
+    /// Tells whether nothing more should be read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= self.max_bytes || self.events.len() >= TURN
+    }
+
+    /// Appends an event, unless nobody takes them.
+    pub(crate) fn push(&mut self, event: Event) {
+        if !self.stopped {
+            self.bytes += event.len();
+            self.events.push_back(event);
+        }
+    }
+
+    /// Appends the last event.
+    pub(crate) fn close(&mut self, closed: Arc<Closed>) {
+        self.push(Event::Closed(closed));
+    }
+
+    /// Takes the oldest event.
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.bytes -= event.len();
+        if self.events.is_empty() && self.events.capacity() > KEPT_PLACES {
+            self.events = VecDeque::new();
+        }
+        Some(event)
+    }
+
+    /// Drops what waits and what will come.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+        self.events = VecDeque::new();
+        self.bytes = 0;
+    }
+}
+
+impl Event {
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(message) => message.len(),
+            Self::Frame(frame) => frame.payload.len(),
+            Self::Closed(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Whether the peer is alive: when something last came, and the ping that waits for its answer. Knows no
+//! queue and no socket.
+
+use std::time::{Duration, Instant};
+
+/// The liveness of one connection. Any byte counts as a sign of life.
+#[derive(Debug)]
+pub(crate) struct Keepalive {
+    last_received: Instant,
+    outstanding: Option<Ping>,
+    last_id: u32,
+    answered: Option<(u32, Duration)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ping {
+    id: u32,
+    sent: Instant,
+    /// Whether nothing has been heard since.
+    silent: bool,
+}
+
+impl Keepalive {
+    /// Begins to watch.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { last_received: now, outstanding: None, last_id: 0, answered: None }
+    }
+
+    /// Notes that bytes came, or that this end is not listening.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.last_received = now;
+        if let Some(ping) = &mut self.outstanding {
+            ping.silent = false;
+        }
+    }
+
+    /// Returns the id of the ping that waits for its pong.
+    pub(crate) fn outstanding(&self) -> Option<u32> {
+        self.outstanding.map(|ping| ping.id)
+    }
+
+    /// Notes a new ping, and returns its id.
+    pub(crate) fn ping(&mut self, now: Instant) -> u32 {
+        self.last_id = self.last_id.wrapping_add(1);
+        self.outstanding = Some(Ping { id: self.last_id, sent: now, silent: true });
+        self.last_id
+    }
+
+    /// Notes a pong; one that answers no ping of this end is ignored (RFC 6455 §5.5.3).
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) {
+        if let Some(ping) = self.outstanding.filter(|ping| payload == ping.id.to_be_bytes()) {
+            self.answered = Some((ping.id, now.saturating_duration_since(ping.sent)));
+            self.outstanding = None;
+        }
+    }
+
+    /// Returns the last ping that was answered, with its round-trip time.
+    pub(crate) fn answered(&self) -> Option<(u32, Duration)> {
+        self.answered
+    }
+
+    /// Returns when the peer counts as dead; `None` while no ping is unanswered by any byte.
+    pub(crate) fn dead_at(&self, timeout: Duration) -> Option<Instant> {
+        let ping = self.outstanding.filter(|ping| ping.silent)?;
+        Some(ping.sent + timeout)
+    }
+
+    /// Returns when the next ping is due.
+    pub(crate) fn ping_at(&self, interval: Duration) -> Instant {
+        let unanswered = self.outstanding.map(|ping| ping.sent);
+        unanswered.map_or(self.last_received, |sent| sent.max(self.last_received)) + interval
+    }
+}

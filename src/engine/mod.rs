@@ -1,0 +1,183 @@
+//! Floor 4: one connection as a sans-IO machine. Bytes and the time go in, events and bytes come out.
+//! Knows no socket, no runtime and no clock of its own.
+
+mod close_state;
+mod closed;
+mod collector;
+mod config;
+mod control_lane;
+mod inbox;
+mod keepalive;
+mod receive;
+mod send;
+#[cfg(test)]
+mod tests;
+mod timeout;
+
+use std::{any::Any, sync::Arc, time::Instant};
+
+use crate::{
+    engine::{
+        close_state::{CloseState, Signal},
+        collector::Collector,
+        control_lane::ControlLane,
+        inbox::Inbox,
+        keepalive::Keepalive,
+    },
+    extension::ExtensionStack,
+    frame::{CloseReason, Decoder, Encoder, Rsv, WriteQueue},
+    message::Assembler,
+};
+
+pub(crate) use close_state::Phase;
+pub use closed::{CloseCause, Closed, ClosedBy};
+pub(crate) use config::EngineConfig;
+pub(crate) use inbox::Event;
+pub use send::{FrameRefused, SendRefused};
+
+/// The protocol side of one connection.
+///
+/// `handle_*` take what comes from the wire or the clock, plain verbs what comes from the
+/// application, `poll_*` give out what has to be done.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    config: EngineConfig,
+    stack: Option<Box<ExtensionStack>>,
+
+    decoder: Decoder,
+    collector: Collector,
+    assembler: Assembler,
+    inbox: Inbox,
+
+    encoder: Encoder,
+    data: WriteQueue,
+    control: ControlLane,
+    /// Bytes that were given out to be written and have not left yet.
+    in_flight: usize,
+    /// Data bytes queued since the beginning.
+    data_queued: u64,
+    /// Data bytes that left since the beginning.
+    data_written: u64,
+    /// Whether a frame of this end's begun a message that a later frame must end (raw mode).
+    sending_fragments: bool,
+
+    close: CloseState,
+    /// The Close frame that waits to be given out.
+    close_pending: Option<CloseReason>,
+    /// The Close frame that was given out.
+    close_given: Option<CloseReason>,
+    close_received: Option<CloseReason>,
+    /// Who ended the conversation and why; the first to do so stays.
+    ended: Option<(ClosedBy, CloseCause)>,
+    closed: Option<Arc<Closed>>,
+
+    keepalive: Keepalive,
+    message_began: Option<Instant>,
+    write_progress: Instant,
+    close_deadline: Option<Instant>,
+}
+
+impl Engine {
+    /// Builds the machine for a connection whose upgrade has just been agreed.
+    pub(crate) fn new(config: EngineConfig, stack: ExtensionStack, now: Instant) -> Self {
+        let stack = (!stack.is_empty()).then(|| Box::new(stack));
+        let rsv = stack.as_ref().map_or(Rsv::NONE, |stack| stack.rsv());
+        Self {
+            decoder: Decoder::new(config.role, rsv, config.max_frame_size),
+            collector: Collector::default(),
+            assembler: Assembler::new(config.max_message_size),
+            inbox: Inbox::new(config.receive_queue),
+            encoder: Encoder::new(config.role, config.mask_source),
+            data: WriteQueue::default(),
+            control: ControlLane::default(),
+            in_flight: 0,
+            data_queued: 0,
+            data_written: 0,
+            sending_fragments: false,
+            close: CloseState::default(),
+            close_pending: None,
+            close_given: None,
+            close_received: None,
+            ended: None,
+            closed: None,
+            keepalive: Keepalive::new(now),
+            message_began: None,
+            write_progress: now,
+            close_deadline: None,
+            stack,
+            config,
+        }
+    }
+
+    /// Returns the next thing that the application should know.
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.inbox.pop()
+    }
+
+    /// Returns how the connection ended, once it did.
+    pub(crate) fn closed(&self) -> Option<&Arc<Closed>> {
+        self.closed.as_ref()
+    }
+
+    /// Returns where the close of the connection stands.
+    pub(crate) fn phase(&self) -> Phase {
+        self.close.phase()
+    }
+
+    /// Returns the limits and times in force.
+    pub(crate) fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Changes limits and times, from the next header or deadline on.
+    pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut EngineConfig)) {
+        change(&mut self.config);
+        self.decoder.set_max_frame_size(self.config.max_frame_size);
+        self.assembler.set_max_message_size(self.config.max_message_size);
+    }
+
+    /// Returns the state that an extension in use has for this type.
+    pub(crate) fn extension<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.stack.as_ref()?.state()
+    }
+
+    /// Tells that nobody will take messages any more: what arrives is dropped from now on.
+    pub(crate) fn stop_delivery(&mut self) {
+        self.inbox.stop();
+    }
+
+    /// The one door to the close state: applies the signal, and does what a new phase asks for.
+    fn signal(&mut self, signal: Signal, now: Instant) {
+        let before = self.close.phase();
+        self.close.apply(signal);
+        let phase = self.close.phase();
+        if phase == before {
+            return;
+        }
+        self.close_deadline = self.deadline_of(phase, now);
+        if matches!(phase, Phase::Answering | Phase::Failing | Phase::Draining | Phase::Done) {
+            self.assembler.clear();
+            self.collector.clear();
+            self.message_began = None;
+        }
+        if matches!(phase, Phase::Failing | Phase::Done) {
+            self.data.clear();
+            self.control.clear();
+        }
+        if matches!(phase, Phase::Draining | Phase::Done) && self.closed.is_none() {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        let (by, cause) = self.ended.unwrap_or((ClosedBy::Peer, CloseCause::Eof));
+        let closed = Arc::new(Closed {
+            sent: self.close_given.take().filter(|_| self.close.is_written()),
+            received: self.close_received.take(),
+            by,
+            cause,
+        });
+        self.inbox.close(Arc::clone(&closed));
+        self.closed = Some(closed);
+    }
+}

@@ -1,0 +1,142 @@
+//! From the wire: bytes in, events and answers out (RFC 6455 §5). Knows no time but what it is told.
+
+use std::{io, time::Instant};
+
+use crate::{
+    engine::{CloseCause, ClosedBy, Engine, Event, Phase, Signal},
+    frame::{CloseReason, Frame, OpCode, Piece, ProtocolError},
+};
+
+impl Engine {
+    /// Tells whether bytes from the wire are of use now. While the application does not take its
+    /// messages they are not, and TCP slows the peer down.
+    pub(crate) fn wants_bytes(&self) -> bool {
+        match self.phase() {
+            Phase::Open | Phase::Closing => !self.inbox.is_full(),
+            Phase::Answering | Phase::Failing | Phase::Draining => true,
+            Phase::Done => false,
+        }
+    }
+
+    /// Takes bytes from the wire, unmasking them in place, and returns how many: all of them unless
+    /// the inbox got full. A peer's fault never fails this call; it closes the connection.
+    pub(crate) fn handle_bytes(&mut self, input: &mut [u8], now: Instant) -> usize {
+        if !input.is_empty() {
+            self.keepalive.heard(now);
+        }
+        let mut taken = 0;
+        while let Some(rest) = input.get_mut(taken..).filter(|rest| !rest.is_empty()) {
+            match self.phase() {
+                Phase::Open | Phase::Closing if self.inbox.is_full() => return taken,
+                Phase::Open | Phase::Closing => {}
+                _ => return input.len(),
+            }
+            let outcome = self.decoder.decode(rest).and_then(|(count, piece)| {
+                taken += count;
+                piece.map_or(Ok(()), |piece| self.piece(&piece, now))
+            });
+            if let Err(error) = outcome {
+                self.fail(error, now);
+            }
+        }
+        taken
+    }
+
+    /// Takes note that the peer sends no more bytes.
+    pub(crate) fn handle_eof(&mut self, now: Instant) {
+        self.ended.get_or_insert((ClosedBy::Peer, CloseCause::Eof));
+        self.signal(Signal::Eof, now);
+    }
+
+    /// Takes note that the transport failed.
+    pub(crate) fn handle_error(&mut self, kind: io::ErrorKind, now: Instant) {
+        self.ended.get_or_insert((ClosedBy::Peer, CloseCause::Transport(kind)));
+        self.signal(Signal::Abort, now);
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, now: Instant) -> Result<(), ProtocolError> {
+        let opcode = piece.header.opcode;
+        if opcode.is_control() || self.config.raw || self.stack.is_some() {
+            match self.collector.piece(piece)? {
+                Some(frame) if opcode.is_control() => self.control(frame, now)?,
+                Some(frame) => self.data_frame(frame)?,
+                None => {}
+            }
+        } else if let Some(message) = self.assembler.piece(piece)? {
+            self.inbox.push(Event::Message(message));
+        }
+        self.watch_message(now);
+        Ok(())
+    }
+
+    /// Takes a data frame that an extension or the application wants whole.
+    fn data_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        if self.config.raw {
+            self.inbox.push(Event::Frame(frame));
+            return Ok(());
+        }
+        let frames = match &mut self.stack {
+            Some(stack) => stack.decode(frame, self.assembler.budget())?,
+            None => vec![frame],
+        };
+        for frame in frames {
+            if let Some(message) = self.assembler.frame(frame)? {
+                self.inbox.push(Event::Message(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {
+        match frame.opcode {
+            OpCode::Close => self.peer_close(CloseReason::from_payload(&frame.payload)?, now),
+            OpCode::Pong => self.keepalive.pong(&frame.payload, now),
+            OpCode::Ping if !self.config.raw && self.phase() == Phase::Open => {
+                self.control.pong(&frame.payload, &self.encoder);
+            }
+            _ => {}
+        }
+        if self.config.raw {
+            self.inbox.push(Event::Frame(frame));
+        }
+        Ok(())
+    }
+
+    /// Answers the peer's Close frame with its own code and text, unless this end's has its own.
+    fn peer_close(&mut self, reason: CloseReason, now: Instant) {
+        self.ended.get_or_insert((ClosedBy::Peer, CloseCause::Handshake));
+        if self.phase() == Phase::Open && !self.config.raw {
+            self.close_pending = Some(reason.clone());
+        }
+        self.close_received = Some(reason);
+        self.signal(Signal::PeerClose, now);
+    }
+
+    /// Notes whether a message is under way, and since when.
+    fn watch_message(&mut self, now: Instant) {
+        if self.assembler.is_open() || self.collector.is_open() {
+            self.message_began.get_or_insert(now);
+        } else {
+            self.message_began = None;
+        }
+    }
+
+    /// Fails the connection: the peer is told why, and nothing else is sent or heard.
+    pub(super) fn fail(&mut self, error: ProtocolError, now: Instant) {
+        self.end(error.into(), CloseCause::Violation(error), now);
+    }
+
+    /// Ends the connection with a Close frame that waits for no answer.
+    pub(super) fn end(&mut self, reason: CloseReason, cause: CloseCause, now: Instant) {
+        if !matches!(self.phase(), Phase::Open | Phase::Closing) {
+            return;
+        }
+        if self.close_given.is_none() {
+            self.close_pending = Some(reason);
+        }
+        if !matches!(self.ended, Some((_, CloseCause::Violation(_)))) {
+            self.ended = Some((ClosedBy::Local, cause));
+        }
+        self.signal(Signal::Fault, now);
+    }
+}

@@ -1,0 +1,235 @@
+//! From the application: messages, frames and the close in, bytes for the wire out. Knows no socket.
+
+use std::time::{Duration, Instant};
+
+use converse_core::Message;
+
+use crate::{
+    engine::{CloseCause, ClosedBy, Engine, Phase, Signal},
+    extension::ExtensionError,
+    frame::{
+        CloseCode, CloseReason, Frame, Lane, MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Role, Rsv,
+        WriteQueue, Written,
+    },
+    message::Fragments,
+};
+
+/// How many bytes of data are given out at once; control frames pass behind them.
+const GIVEN_AT_ONCE: usize = 64 * 1024;
+
+/// A message was not taken.
+#[derive(Debug)]
+pub enum SendRefused {
+    /// The connection is closing or closed; the message comes back.
+    Closed(Message),
+    /// An extension could not encode it; the connection is closed with 1011.
+    Extension(ExtensionError),
+}
+
+/// Why a raw frame cannot be sent as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameRefused {
+    /// The connection is closing or closed.
+    #[error("the connection is closed")]
+    Closed,
+    /// A control frame is fragmented or over 125 bytes (RFC 6455 §5.5).
+    #[error("a control frame is whole and at most 125 bytes long")]
+    BadControl,
+    /// The payload of a Close frame is malformed (RFC 6455 §5.5.1).
+    #[error("the payload of a Close frame is malformed")]
+    BadClose,
+    /// A reserved bit is set that no extension claims (RFC 6455 §5.2).
+    #[error("a reserved bit is set that no extension claims")]
+    ReservedBit,
+    /// The frame continues no message, or begins one inside another (RFC 6455 §5.4).
+    #[error("the frame is out of order: it continues no message, or begins one inside another")]
+    OutOfOrder,
+}
+
+impl Engine {
+    /// Returns how many bytes were accepted and have not left.
+    pub(crate) fn queued(&self) -> usize {
+        self.data.len() + self.in_flight
+    }
+
+    /// Returns the position behind the last data byte queued so far.
+    pub(crate) fn data_queued(&self) -> u64 {
+        self.data_queued
+    }
+
+    /// Returns the position behind the last data byte that left.
+    pub(crate) fn data_written(&self) -> u64 {
+        self.data_written
+    }
+
+    /// Queues a message.
+    pub(crate) fn send(&mut self, message: Message, now: Instant) -> Result<(), SendRefused> {
+        if self.phase() != Phase::Open {
+            return Err(SendRefused::Closed(message));
+        }
+        let before = self.data.len();
+        let outcome = self.encode(message);
+        self.data_queued += (self.data.len() - before) as u64;
+        if let Err(error) = outcome {
+            let failed = ProtocolError::new(CloseCode::INTERNAL_ERROR, "RFC 6455 §7.4.1", "internal error");
+            self.end(failed.into(), CloseCause::Aborted, now);
+            return Err(SendRefused::Extension(error));
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, message: Message) -> Result<(), ExtensionError> {
+        let frames = Fragments::new(message, self.config.fragment_size);
+        for frame in frames {
+            match &mut self.stack {
+                None => self.encoder.encode(frame, Lane::Data, &mut self.data),
+                Some(stack) => {
+                    for frame in stack.encode(frame)? {
+                        self.encoder.encode(frame, Lane::Data, &mut self.data);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues a whole message by copying its payload; `false` when the connection is closing. Only for
+    /// connections without extensions, see [`copies`](Self::copies).
+    pub(crate) fn send_copied(&mut self, opcode: OpCode, payload: &[u8]) -> bool {
+        if self.phase() != Phase::Open {
+            return false;
+        }
+        let before = self.data.len();
+        self.encoder.encode_whole(opcode, payload, Lane::Data, &mut self.data);
+        self.data_queued += (self.data.len() - before) as u64;
+        true
+    }
+
+    /// Tells whether a payload of this length may be sent by [`send_copied`](Self::send_copied).
+    pub(crate) fn copies(&self, len: usize) -> bool {
+        self.stack.is_none() && len <= self.config.fragment_size
+    }
+
+    /// Queues a frame as it is, in raw mode.
+    pub(crate) fn send_frame(&mut self, frame: Frame, now: Instant) -> Result<(), FrameRefused> {
+        if self.close_pending.is_some() || self.close_given.is_some() {
+            return Err(FrameRefused::Closed);
+        }
+        if frame.opcode == OpCode::Close && frame.fin && frame.rsv.is_empty() {
+            let reason = CloseReason::from_payload(&frame.payload).map_err(|_| FrameRefused::BadClose)?;
+            return if self.close(reason, now) { Ok(()) } else { Err(FrameRefused::Closed) };
+        }
+        if self.phase() != Phase::Open {
+            return Err(FrameRefused::Closed);
+        }
+        self.check_raw(&frame)?;
+        if !frame.opcode.is_control() {
+            self.sending_fragments = !frame.fin;
+        }
+        let before = self.data.len();
+        self.encoder.encode(frame, Lane::Data, &mut self.data);
+        self.data_queued += (self.data.len() - before) as u64;
+        Ok(())
+    }
+
+    fn check_raw(&self, frame: &Frame) -> Result<(), FrameRefused> {
+        let claimed = self.stack.as_ref().map_or(Rsv::NONE, |stack| stack.rsv());
+        if !claimed.contains(frame.rsv) {
+            return Err(FrameRefused::ReservedBit);
+        }
+        if frame.opcode.is_control() {
+            let whole = frame.fin && frame.payload.len() <= MAX_CONTROL_PAYLOAD && frame.rsv.is_empty();
+            return if whole { Ok(()) } else { Err(FrameRefused::BadControl) };
+        }
+        let continues = frame.opcode == OpCode::Continuation;
+        if continues == self.sending_fragments { Ok(()) } else { Err(FrameRefused::OutOfOrder) }
+    }
+
+    /// Queues a ping, and returns its id: that of the one under way while that has no answer.
+    pub(crate) fn ping(&mut self, now: Instant) -> Option<u32> {
+        if self.phase() != Phase::Open {
+            return None;
+        }
+        Some(self.keepalive.outstanding().unwrap_or_else(|| {
+            let id = self.keepalive.ping(now);
+            self.control.ping(id.to_be_bytes());
+            id
+        }))
+    }
+
+    /// Returns the last answered ping with its round-trip time.
+    pub(crate) fn answered_ping(&self) -> Option<(u32, Duration)> {
+        self.keepalive.answered()
+    }
+
+    /// Asks for the close; the Close frame leaves behind the data queued so far. `false` when the
+    /// connection is already closing.
+    pub(crate) fn close(&mut self, reason: CloseReason, now: Instant) -> bool {
+        let answers = self.config.raw && self.phase() == Phase::Answering && self.close_given.is_none();
+        if self.close_pending.is_some() || !(answers || self.phase() == Phase::Open) {
+            return false;
+        }
+        self.close_pending = Some(reason);
+        self.ended.get_or_insert((ClosedBy::Local, CloseCause::Handshake));
+        self.signal(Signal::LocalClose, now);
+        true
+    }
+
+    /// Ends the connection at once with a Close frame that passes the queued data, which is dropped.
+    pub(crate) fn close_now(&mut self, reason: CloseReason, now: Instant) {
+        self.end(reason, CloseCause::Handshake, now);
+    }
+
+    /// Gives the connection up without another byte.
+    pub(crate) fn abort(&mut self, now: Instant) {
+        self.ended.get_or_insert((ClosedBy::Local, CloseCause::Aborted));
+        self.signal(Signal::Abort, now);
+    }
+
+    /// Tells whether something waits to be given out.
+    pub(crate) fn has_output(&self) -> bool {
+        let sends = !matches!(self.phase(), Phase::Draining | Phase::Done);
+        sends && (!self.data.is_empty() || !self.control.is_empty() || self.close_pending.is_some())
+    }
+
+    /// Gives out what should be written next: control frames, then data, then the Close frame.
+    pub(crate) fn poll_output(&mut self, to: &mut WriteQueue, now: Instant) {
+        if !self.has_output() {
+            return;
+        }
+        if self.in_flight == 0 {
+            self.write_progress = now;
+        }
+        let before = to.len();
+        self.control.drain(&self.encoder, to);
+        self.data.move_frames(to, GIVEN_AT_ONCE);
+        if self.data.is_empty() {
+            if let Some(reason) = self.close_pending.take() {
+                self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);
+                self.close_given = Some(reason);
+            }
+        }
+        self.in_flight += to.len() - before;
+    }
+
+    /// Takes note of what left.
+    pub(crate) fn handle_written(&mut self, written: Written, now: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(written.total);
+        self.data_written += written.data as u64;
+        if written.total > 0 {
+            self.write_progress = now;
+        }
+        if written.close {
+            self.signal(Signal::CloseWritten, now);
+        }
+    }
+
+    /// Tells whether the write half of the transport should be shut: everything is said, and it is
+    /// this end's turn to close TCP (RFC 6455 §7.1.1).
+    pub(crate) fn wants_shutdown(&self) -> bool {
+        let clean_client =
+            self.config.role == Role::Client && matches!(self.ended, Some((_, CloseCause::Handshake)));
+        self.phase() == Phase::Draining && !clean_client
+    }
+}

@@ -1,0 +1,1 @@
+//! Transcripts between engines and hand-made peers.

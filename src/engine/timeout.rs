@@ -1,0 +1,94 @@
+//! From the clock: what is due, and when to look again. Knows no timer.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    engine::{CloseCause, ClosedBy, Engine, Phase, Signal},
+    frame::{CloseCode, CloseReason, ProtocolError, Role},
+};
+
+/// How long an end that has said everything waits for the peer to end TCP, so that its last bytes are
+/// not lost to a reset.
+const LINGER: Duration = Duration::from_millis(500);
+
+const SLOW_MESSAGE: ProtocolError =
+    ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "message took too long to arrive");
+
+impl Engine {
+    /// Returns when [`handle_timeout`](Self::handle_timeout) has something to do, if nothing changes.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let open = matches!(self.phase(), Phase::Open | Phase::Closing);
+        let write = (self.in_flight > 0).then(|| self.write_progress + self.config.write_timeout);
+        let message = self.message_due().filter(|_| open);
+        let keepalive = self.keepalive_due().filter(|_| self.phase() == Phase::Open);
+        [self.close_deadline, write, message, keepalive].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(self.close_deadline) {
+            return self.give_up(CloseCause::CloseTimeout, now);
+        }
+        if self.in_flight > 0 && self.write_progress + self.config.write_timeout <= now {
+            return self.give_up(CloseCause::WriteTimeout, now);
+        }
+        if !self.wants_bytes() {
+            self.excuse_silence(now);
+        }
+        if due(self.message_due()) {
+            return self.fail(SLOW_MESSAGE, now);
+        }
+        if self.phase() == Phase::Open && due(self.keepalive_due()) {
+            self.check_alive(now);
+        }
+    }
+
+    /// Returns the deadline that a phase brings with it.
+    pub(super) fn deadline_of(&self, phase: Phase, now: Instant) -> Option<Instant> {
+        match phase {
+            Phase::Open | Phase::Done => None,
+            Phase::Closing => Some(now + self.config.close_timeout),
+            Phase::Answering | Phase::Failing => {
+                Some(self.close_deadline.unwrap_or(now + self.config.close_timeout))
+            }
+            Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => {
+                Some(now + self.config.close_timeout)
+            }
+            Phase::Draining => Some(now + LINGER.min(self.config.close_timeout)),
+        }
+    }
+
+    fn message_due(&self) -> Option<Instant> {
+        Some(self.message_began? + self.config.message_timeout?)
+    }
+
+    fn keepalive_due(&self) -> Option<Instant> {
+        let dead = self.keepalive.dead_at(self.config.timeout);
+        dead.or_else(|| self.config.ping_interval.map(|interval| self.keepalive.ping_at(interval)))
+    }
+
+    fn check_alive(&mut self, now: Instant) {
+        if self.keepalive.dead_at(self.config.timeout).is_some() {
+            let reason = CloseReason::new(CloseCode::INTERNAL_ERROR, "no answer to a ping in time");
+            return self.end(reason, CloseCause::PingTimeout, now);
+        }
+        let id = self.keepalive.ping(now);
+        self.control.ping(id.to_be_bytes());
+    }
+
+    /// This end is not reading, so the peer's silence says nothing.
+    fn excuse_silence(&mut self, now: Instant) {
+        self.keepalive.heard(now);
+        if self.message_began.is_some() {
+            self.message_began = Some(now);
+        }
+    }
+
+    fn give_up(&mut self, cause: CloseCause, now: Instant) {
+        let (by, why) = self.ended.unwrap_or((ClosedBy::Local, cause));
+        let told = matches!(why, CloseCause::Violation(_) | CloseCause::PingTimeout);
+        self.ended = Some((by, if told { why } else { cause }));
+        self.signal(Signal::Abort, now);
+    }
+}

@@ -1,0 +1,88 @@
+//! Floor 2: what changes frames between the message and the wire (RFC 6455 §9). Knows no message, no
+//! socket; every extension is one among equals.
+
+mod error;
+mod offer;
+mod stack;
+
+use std::{any::Any, fmt, sync::Arc};
+
+use crate::frame::{Frame, ProtocolError, Rsv};
+
+pub use error::ExtensionError;
+pub use offer::ExtensionOffer;
+pub(crate) use stack::ExtensionStack;
+
+/// An extension as it is configured: offers itself, accepts offers, and builds the two halves that
+/// work on the frames of one connection (RFC 6455 §9).
+pub trait Extension: Send + Sync + 'static {
+    /// Returns the extension's token, as it stands in `Sec-WebSocket-Extensions`.
+    fn name(&self) -> &str;
+
+    /// Returns the reserved bits that the extension's frames may carry.
+    fn rsv(&self) -> Rsv;
+
+    /// Client: returns what to offer, best first. An offer's name is [`name`](Self::name).
+    fn offers(&self) -> Vec<ExtensionOffer>;
+
+    /// Server: accepts one of the client's offers of this name, or declines it with `None`.
+    fn accept(&self, offer: &ExtensionOffer) -> Option<Negotiated>;
+
+    /// Client: takes the server's answer into use.
+    ///
+    /// # Errors
+    /// When the answer does not fit what was offered; the connection fails (RFC 6455 §4.1).
+    fn confirm(&self, answer: &ExtensionOffer) -> Result<Negotiated, ExtensionError>;
+}
+
+/// Changes the data frames that are sent. Owned by the sending side of one connection.
+pub trait ExtensionEncoder: Send {
+    /// Takes a data frame, and appends none, one or many to `out`.
+    ///
+    /// # Errors
+    /// When the frame cannot be encoded; the connection is closed with 1011.
+    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError>;
+}
+
+/// Undoes [`ExtensionEncoder`] on the frames that are received.
+pub trait ExtensionDecoder: Send {
+    /// Takes a data frame, and appends none, one or many to `out`, with no more than `limit` bytes of
+    /// payload in all. The bits this extension claims are cleared.
+    ///
+    /// # Errors
+    /// When the peer's frame is wrong or its payload would go over `limit`; the connection is closed
+    /// with the error's code.
+    fn decode(&mut self, frame: Frame, limit: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError>;
+}
+
+/// An extension in use on one connection.
+pub struct Negotiated {
+    pub(crate) answer: ExtensionOffer,
+    pub(crate) encoder: Box<dyn ExtensionEncoder>,
+    pub(crate) decoder: Box<dyn ExtensionDecoder>,
+    pub(crate) state: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Negotiated {
+    /// Builds it from the agreed parameters and the two halves that keep to them.
+    pub fn new(
+        answer: ExtensionOffer,
+        encoder: impl ExtensionEncoder + 'static,
+        decoder: impl ExtensionDecoder + 'static,
+    ) -> Self {
+        Self { answer, encoder: Box::new(encoder), decoder: Box::new(decoder), state: None }
+    }
+
+    /// Adds a value that the session hands out by its type, such as counters.
+    #[must_use]
+    pub fn with_state<S: Any + Send + Sync>(mut self, state: Arc<S>) -> Self {
+        self.state = Some(state);
+        self
+    }
+}
+
+impl fmt::Debug for Negotiated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Negotiated").field(&self.answer).finish()
+    }
+}

@@ -1,0 +1,143 @@
+//! The extensions in use on one connection, in the order of the server's answer. Knows none by name.
+
+use std::{any::Any, fmt, sync::Arc};
+
+use crate::{
+    extension::{Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, Negotiated},
+    frame::{Frame, ProtocolError, Rsv},
+};
+
+const UNCLAIMED_BIT: ProtocolError =
+    ProtocolError::framing("RFC 6455 §5.2", "reserved bit that no extension took");
+
+/// Encodes in the order of the server's answer, and decodes in reverse (RFC 6455 §9.1).
+#[derive(Default)]
+pub(crate) struct ExtensionStack {
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    rsv: Rsv,
+    encoder: Box<dyn ExtensionEncoder>,
+    decoder: Box<dyn ExtensionDecoder>,
+    state: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl ExtensionStack {
+    /// Checks that the configured extensions can be used together.
+    pub(crate) fn check(configured: &[Arc<dyn Extension>]) -> Result<(), ExtensionError> {
+        for (index, one) in configured.iter().enumerate() {
+            for other in configured.iter().take(index) {
+                if one.name().eq_ignore_ascii_case(other.name()) {
+                    return Err(ExtensionError::NameTaken(one.name().to_owned()));
+                }
+                if one.rsv().intersects(other.rsv()) {
+                    return Err(ExtensionError::BitTaken(other.name().to_owned(), one.name().to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Server: takes the first acceptable offer of each extension, in the order of the offers, and
+    /// returns the answer with the stack.
+    pub(crate) fn accept(
+        configured: &[Arc<dyn Extension>],
+        offers: &[ExtensionOffer],
+    ) -> (Vec<ExtensionOffer>, Self) {
+        let mut stack = Self::default();
+        let mut answers: Vec<ExtensionOffer> = Vec::new();
+        for offer in offers {
+            let Some(extension) = find(configured, offer) else { continue };
+            if answers.iter().any(|answer| answer.name() == extension.name()) {
+                continue;
+            }
+            if let Some(negotiated) = extension.accept(offer) {
+                answers.push(negotiated.answer.clone());
+                stack.push(extension.rsv(), negotiated);
+            }
+        }
+        (answers, stack)
+    }
+
+    /// Client: takes the server's answers into use.
+    pub(crate) fn confirm(
+        configured: &[Arc<dyn Extension>],
+        answers: &[ExtensionOffer],
+    ) -> Result<Self, ExtensionError> {
+        let mut stack = Self::default();
+        for (index, answer) in answers.iter().enumerate() {
+            let bad =
+                |why: &str| ExtensionError::BadAnswer { name: answer.name().to_owned(), why: why.to_owned() };
+            let extension = find(configured, answer).ok_or_else(|| bad("it was not offered"))?;
+            if answers.iter().take(index).any(|earlier| earlier.name() == answer.name()) {
+                return Err(bad("it stands in the answer twice"));
+            }
+            stack.push(extension.rsv(), extension.confirm(answer)?);
+        }
+        Ok(stack)
+    }
+
+    /// Tells whether no extension is in use.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Returns the reserved bits that received frames may carry.
+    pub(crate) fn rsv(&self) -> Rsv {
+        self.layers.iter().fold(Rsv::NONE, |all, layer| all | layer.rsv)
+    }
+
+    /// Returns the state that an extension in use has for this type.
+    pub(crate) fn state<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.layers.iter().find_map(|layer| Arc::clone(layer.state.as_ref()?).downcast().ok())
+    }
+
+    /// Takes a data frame through all encoders.
+    pub(crate) fn encode(&mut self, frame: Frame) -> Result<Vec<Frame>, ExtensionError> {
+        let mut frames = vec![frame];
+        for layer in &mut self.layers {
+            let mut out = Vec::with_capacity(frames.len());
+            for frame in frames {
+                layer.encoder.encode(frame, &mut out)?;
+            }
+            frames = out;
+        }
+        Ok(frames)
+    }
+
+    /// Takes a data frame through all decoders, in reverse order.
+    pub(crate) fn decode(&mut self, frame: Frame, limit: u64) -> Result<Vec<Frame>, ProtocolError> {
+        let mut frames = vec![frame];
+        for layer in self.layers.iter_mut().rev() {
+            let mut out: Vec<Frame> = Vec::with_capacity(frames.len());
+            let mut left = limit;
+            for frame in frames {
+                let before = out.len();
+                layer.decoder.decode(frame, left, &mut out)?;
+                let used = out.iter().skip(before).map(|frame| frame.payload.len() as u64);
+                left = left.saturating_sub(used.sum());
+            }
+            frames = out;
+        }
+        if frames.iter().any(|frame| !frame.rsv.is_empty()) {
+            return Err(UNCLAIMED_BIT);
+        }
+        Ok(frames)
+    }
+
+    fn push(&mut self, rsv: Rsv, negotiated: Negotiated) {
+        let Negotiated { encoder, decoder, state, .. } = negotiated;
+        self.layers.push(Layer { rsv, encoder, decoder, state });
+    }
+}
+
+fn find<'a>(configured: &'a [Arc<dyn Extension>], offer: &ExtensionOffer) -> Option<&'a Arc<dyn Extension>> {
+    configured.iter().find(|extension| extension.name().eq_ignore_ascii_case(offer.name()))
+}
+
+impl fmt::Debug for ExtensionStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExtensionStack").field("layers", &self.layers.len()).finish()
+    }
+}

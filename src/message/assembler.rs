@@ -1,0 +1,234 @@
+//! Pieces of data frames → messages (RFC 6455 §5.4). Keeps the message limits where memory grows, and
+//! validates text as it arrives (§8.1). Knows no control frame and no clock.
+
+use bytes::Bytes;
+use converse_core::{Message, Utf8Buffer, Utf8Bytes};
+
+use crate::frame::{CloseCode, Frame, OpCode, Piece, ProtocolError};
+
+/// Fragments that any message may have.
+const FREE_FRAGMENTS: u64 = 1024;
+/// Received bytes that allow for one more fragment.
+const BYTES_PER_FRAGMENT: u64 = 32;
+
+const FRAGMENTATION: &str = "RFC 6455 §5.4";
+const STRAY_CONTINUATION: ProtocolError =
+    ProtocolError::framing(FRAGMENTATION, "continuation without a message to continue");
+const INTERLEAVED: ProtocolError =
+    ProtocolError::framing(FRAGMENTATION, "new message inside a fragmented one");
+const TOO_BIG: ProtocolError = ProtocolError::too_big("message is over the limit");
+const TOO_MANY_FRAGMENTS: ProtocolError =
+    ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "too many fragments for so few bytes");
+const NOT_UTF8: ProtocolError =
+    ProtocolError::new(CloseCode::INVALID_PAYLOAD, "RFC 6455 §8.1", "text is not UTF-8");
+
+/// Builds messages out of data frames.
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    max_message_size: u64,
+    open: Option<Open>,
+}
+
+/// The message under way.
+#[derive(Debug)]
+struct Open {
+    payload: Payload,
+    /// Payload bytes of the frames begun so far, as their headers declare them.
+    declared: u64,
+    fragments: u64,
+}
+
+#[derive(Debug)]
+enum Payload {
+    Text(Utf8Buffer),
+    Binary(Vec<u8>),
+}
+
+impl Assembler {
+    /// Builds an assembler; a message over `max_message_size` bytes is refused.
+    pub(crate) fn new(max_message_size: u64) -> Self {
+        Self { max_message_size, open: None }
+    }
+
+    /// Changes the limit, from the next frame on.
+    pub(crate) fn set_max_message_size(&mut self, max_message_size: u64) {
+        self.max_message_size = max_message_size;
+    }
+
+    /// Tells whether a message has begun and not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Returns how many bytes the open message may still take.
+    pub(crate) fn budget(&self) -> u64 {
+        let declared = self.open.as_ref().map_or(0, |open| open.declared);
+        self.max_message_size.saturating_sub(declared)
+    }
+
+    /// Drops the message under way.
+    pub(crate) fn clear(&mut self) {
+        self.open = None;
+    }
+
+    /// Takes a piece of a data frame; returns the message that it completes.
+    pub(crate) fn piece(&mut self, piece: &Piece<'_>) -> Result<Option<Message>, ProtocolError> {
+        let header = &piece.header;
+        if piece.first {
+            self.begin(header.opcode, header.len)?;
+            if header.fin && piece.remaining == 0 && header.opcode != OpCode::Continuation {
+                return whole(header.opcode, Bytes::copy_from_slice(piece.payload)).map(Some);
+            }
+            self.open(header.opcode, header.len);
+        }
+        self.push(piece.payload, piece.remaining)?;
+        if header.fin && piece.remaining == 0 { self.finish() } else { Ok(None) }
+    }
+
+    /// Takes a whole data frame; returns the message that it completes.
+    pub(crate) fn frame(&mut self, frame: Frame) -> Result<Option<Message>, ProtocolError> {
+        let Frame { fin, opcode, payload, .. } = frame;
+        self.begin(opcode, payload.len() as u64)?;
+        if fin && opcode != OpCode::Continuation {
+            return whole(opcode, payload).map(Some);
+        }
+        self.open(opcode, payload.len() as u64);
+        self.push(&payload, 0)?;
+        if fin { self.finish() } else { Ok(None) }
+    }
+
+    /// Checks what a frame's header tells, before any of its payload is awaited.
+    fn begin(&self, opcode: OpCode, len: u64) -> Result<(), ProtocolError> {
+        match (opcode, &self.open) {
+            (OpCode::Continuation, None) => return Err(STRAY_CONTINUATION),
+            (OpCode::Continuation, Some(open)) => {
+                if open.fragments >= FREE_FRAGMENTS + open.declared / BYTES_PER_FRAGMENT {
+                    return Err(TOO_MANY_FRAGMENTS);
+                }
+            }
+            (_, Some(_)) => return Err(INTERLEAVED),
+            (_, None) => {}
+        }
+        if len > self.budget() { Err(TOO_BIG) } else { Ok(()) }
+    }
+
+    /// Counts a frame in that `begin` let pass.
+    fn open(&mut self, opcode: OpCode, len: u64) {
+        let open = self.open.get_or_insert_with(|| {
+            let payload = match opcode {
+                OpCode::Text => Payload::Text(Utf8Buffer::default()),
+                _ => Payload::Binary(Vec::new()),
+            };
+            Open { payload, declared: 0, fragments: 0 }
+        });
+        open.declared += len;
+        open.fragments += 1;
+    }
+
+    fn push(&mut self, bytes: &[u8], remaining: u64) -> Result<(), ProtocolError> {
+        match self.open.as_mut().map(|open| &mut open.payload) {
+            Some(Payload::Text(buffer)) => {
+                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), remaining);
+                buffer.reserve_exact(room);
+                buffer.push(bytes).map_err(|_| NOT_UTF8)
+            }
+            Some(Payload::Binary(buffer)) => {
+                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), remaining);
+                buffer.reserve_exact(room);
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<Message>, ProtocolError> {
+        Ok(match self.open.take().map(|open| open.payload) {
+            Some(Payload::Text(mut buffer)) => Some(Message::Text(buffer.finish().map_err(|_| NOT_UTF8)?)),
+            Some(Payload::Binary(buffer)) => Some(Message::Binary(buffer.into())),
+            None => None,
+        })
+    }
+}
+
+/// Builds the message of a single frame.
+fn whole(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
+    match opcode {
+        OpCode::Text => Utf8Bytes::try_from(payload).map(Message::Text).map_err(|_| NOT_UTF8),
+        _ => Ok(Message::Binary(payload)),
+    }
+}
+
+/// How much room to make for `add` bytes when `remaining` more are declared: up to twice of what has
+/// been received, and never more than what is declared.
+fn growth(len: usize, capacity: usize, add: usize, remaining: u64) -> usize {
+    let wanted = len + add;
+    if wanted <= capacity {
+        return 0;
+    }
+    let declared = usize::try_from(remaining).map_or(usize::MAX, |more| wanted.saturating_add(more));
+    wanted.max(capacity.saturating_mul(2)).min(declared) - len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(opcode: OpCode, payload: &'static [u8], fin: bool) -> Frame {
+        Frame { fin, rsv: crate::frame::Rsv::NONE, opcode, payload: Bytes::from_static(payload) }
+    }
+
+    fn text_of(error: Result<Option<Message>, ProtocolError>) -> (u16, &'static str) {
+        error.map_err(|error| (error.close_code().get(), error.text())).unwrap_err()
+    }
+
+    #[test]
+    fn fragments_become_one_message() {
+        let mut assembler = Assembler::new(100);
+        assert_eq!(assembler.frame(data(OpCode::Text, b"\xce", false)), Ok(None));
+        assert_eq!(assembler.frame(data(OpCode::Continuation, b"\xba", false)), Ok(None));
+        let message = assembler.frame(data(OpCode::Continuation, b"", true));
+        assert_eq!(message, Ok(Some(Message::text("κ"))));
+        assert!(!assembler.is_open());
+    }
+
+    #[test]
+    fn text_cut_inside_a_character_is_refused_at_an_empty_final_frame() {
+        let mut assembler = Assembler::new(100);
+        assert_eq!(assembler.frame(data(OpCode::Text, b"\xce", false)), Ok(None));
+        assert_eq!(text_of(assembler.frame(data(OpCode::Continuation, b"", true))).0, 1007);
+    }
+
+    #[test]
+    fn the_sum_of_fragments_is_limited_by_what_headers_declare() {
+        let mut assembler = Assembler::new(5);
+        assert_eq!(assembler.frame(data(OpCode::Binary, b"123", false)), Ok(None));
+        assert_eq!(text_of(assembler.frame(data(OpCode::Continuation, b"456", true))).0, 1009);
+    }
+
+    #[test]
+    fn fragments_out_of_order_are_refused() {
+        let mut assembler = Assembler::new(5);
+        assert_eq!(text_of(assembler.frame(data(OpCode::Continuation, b"", true))).0, 1002);
+        assert_eq!(assembler.frame(data(OpCode::Text, b"", false)), Ok(None));
+        assert_eq!(text_of(assembler.frame(data(OpCode::Binary, b"", true))).0, 1002);
+    }
+
+    #[test]
+    fn many_fragments_need_many_bytes() {
+        let mut assembler = Assembler::new(u64::MAX);
+        assert_eq!(assembler.frame(data(OpCode::Binary, b"", false)), Ok(None));
+        for _ in 1..FREE_FRAGMENTS {
+            assert_eq!(assembler.frame(data(OpCode::Continuation, b"", false)), Ok(None));
+        }
+        assert_eq!(text_of(assembler.frame(data(OpCode::Continuation, b"", false))).0, 1008);
+    }
+
+    #[test]
+    fn room_grows_with_received_bytes_only() {
+        assert_eq!(growth(0, 0, 10, 15 << 20), 10);
+        assert_eq!(growth(10, 10, 10, 15 << 20), 10);
+        assert_eq!(growth(64, 64, 10, 15 << 20), 64);
+        assert_eq!(growth(64, 64, 10, 6), 16);
+    }
+}

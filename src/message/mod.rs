@@ -1,0 +1,8 @@
+//! Floor 3: frames ⇄ messages (RFC 6455 §5.4 and §5.6). Knows no HTTP, no close state and no clock.
+
+mod assembler;
+mod fragments;
+
+pub(crate) use assembler::Assembler;
+pub use converse_core::{Message, Utf8Bytes};
+pub(crate) use fragments::Fragments;
