@@ -25,6 +25,10 @@ INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 TIMEOUT = 480  # seconds for one side; groups 1-10 take about 20 with a server, 60 with a client
 
 
+class Broken(Exception):
+    """What is checked did not do what it takes to be checked."""
+
+
 def accepted(result):
     verdicts = (result.behavior.value, result.behavior_close.value)
     if result.case_id in INFORMATIONAL:
@@ -71,13 +75,13 @@ async def check_server(command, patterns, parallel):
     async with program(command, stdout=asyncio.subprocess.PIPE) as server:
         line = (await asyncio.wait_for(server.stdout.readline(), 10)).decode()
         if not line.startswith("listening on "):
-            raise SystemExit(f"the server said {line!r}, not `listening on HOST:PORT`")
+            raise Broken(f"the server said {line!r}, not `listening on HOST:PORT`")
         try:
             results = await run_fuzzingclient(f"ws://{line.split()[-1]}", patterns, concurrency=parallel)
         except FailureError as failure:
             results = failure.results
         if server.returncode is not None:
-            raise SystemExit(f"the server ended by itself with status {server.returncode}")
+            raise Broken(f"the server ended by itself with status {server.returncode}")
         return results
 
 
@@ -91,10 +95,10 @@ async def check_client(command, patterns):
             await asyncio.wait([verdict], timeout=5)
             if not verdict.done():
                 verdict.cancel()
-                raise SystemExit(f"the client ended with status {client.returncode} before the last case")
+                raise Broken(f"the client ended with status {client.returncode} before the last case")
             status = await asyncio.wait_for(ended, 10)
             if status != 0:
-                raise SystemExit(f"the client ended with status {status}")
+                raise Broken(f"the client ended with status {status}")
             try:
                 return await verdict
             except FailureError as failure:
@@ -108,7 +112,14 @@ async def run_side(side, arguments):
         checked = check_server(arguments.server, patterns, arguments.parallel)
     else:
         checked = check_client(arguments.client, patterns)
-    results = await asyncio.wait_for(checked, TIMEOUT)
+    try:
+        results = await asyncio.wait_for(checked, TIMEOUT)
+    except Broken as why:
+        print(f"{side}\n  {why}", flush=True)
+        return False
+    except asyncio.TimeoutError:
+        print(f"{side}\n  not done after {TIMEOUT} s", flush=True)
+        return False
     reports = Path(arguments.reports) / side
     write_reports(results, str(reports))
     good = judge(side, arguments.groups, results)
