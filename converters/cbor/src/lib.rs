@@ -1,1 +1,85 @@
-//! The cbor converter.
+//! The CBOR content converter of `converse`, on `ciborium`. Knows no WebSocket.
+//!
+//! Values are CBOR (RFC 8949) in binary messages, in the shape other languages expect: structs are maps from
+//! field names, unit variants are text, variants with content are maps of one entry, `()` and `None` are null.
+//! Bytes (`serde_bytes`) are byte strings; a `Vec<u8>` without it is written as an array of integers and read
+//! from either. A struct is also read from an array of its fields in order.
+//!
+//! Read besides: `undefined` as null, items of indefinite length, integers where a float is asked for, and
+//! bignums that fit 64 bits. All other tags are skipped, and what they tag is read.
+//!
+//! Limits on nesting, numbers and memory are those of [`converse_core::guard`].
+#![forbid(unsafe_code)]
+
+mod access;
+mod deserializer;
+mod input;
+
+use bytes::BytesMut;
+use converse_core::{
+    ContentConverter, ConvertError, ConvertErrorKind, Format, PayloadWriter,
+    guard::{DecodeGuard, EncodeGuard},
+};
+use serde::{Serialize, de::DeserializeSeed};
+
+use crate::deserializer::Deserializer;
+
+/// Converts values to CBOR and back.
+///
+/// ```
+/// use converse_cbor::CborConverter;
+/// use converse_core::ContentConverter;
+///
+/// let mut out = bytes::BytesMut::new();
+/// CborConverter.encode(&(1, "two"), &mut out)?;
+/// assert_eq!(out, &b"\x82\x01\x63two"[..]);
+/// assert_eq!(CborConverter.decode::<(u8, &str)>(&out)?, (1, "two"));
+/// # Ok::<_, converse_core::ConvertError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CborConverter;
+
+impl ContentConverter for CborConverter {
+    fn format(&self) -> Format {
+        Format::Binary
+    }
+
+    fn subprotocol(&self) -> &str {
+        "cbor"
+    }
+
+    /// Appends the value as CBOR.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the value is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or wider than 64 bits.
+    /// - [`ConvertErrorKind::Encode`]: the value's own `Serialize` failed.
+    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let guard = EncodeGuard::default();
+        ciborium::into_writer(&guard.wrap(value), PayloadWriter::new(out))
+            .map_err(|error| guard.into_error(error))
+    }
+
+    /// Decodes one CBOR item.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the bytes are nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or an integer wider than 64 bits.
+    /// - [`ConvertErrorKind::TrailingBytes`]: the bytes go on behind the item.
+    /// - [`ConvertErrorKind::Decode`]: the bytes are not CBOR, or do not fit the type.
+    fn decode_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let guard = DecodeGuard::new(bytes.len());
+        let mut deserializer = Deserializer::new(bytes);
+        match guard.deserialize(seed, &mut deserializer) {
+            Ok(value) if deserializer.is_at_end() => Ok(value),
+            Ok(_) => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, "bytes follow the item")),
+            Err(error) => Err(guard.into_error(error)),
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub enum ConvertErrorKind {
     TrailingBytes,
     /// The value is nested deeper than the limit.
     TooDeep,
+    /// A number is NaN, infinite, or an integer that needs more than 64 bits.
+    Number,
     /// The message is of a kind (text, binary) that the converter does not read.
     NotApplicable,
 }

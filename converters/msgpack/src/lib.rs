@@ -1,1 +1,84 @@
-//! The msgpack converter.
+//! The MessagePack content converter of `converse`, on `rmp-serde`. Knows no WebSocket.
+//!
+//! Values are MessagePack in binary messages, in the shape other languages expect: structs are maps from field
+//! names, unit variants are strings, variants with content are maps of one entry, `()` and `None` are nil.
+//! Bytes (`serde_bytes`) are bin; a `Vec<u8>` without it is written as an array of integers and read from
+//! either. A struct is also read from an array of its fields in order.
+//!
+//! Extension types (timestamps among them) in fields the type does not know are skipped. A type that wants one
+//! asks as `rmp-serde` documents it, through a newtype named `_ExtStruct`.
+//!
+//! Limits on nesting, numbers and memory are those of [`converse_core::guard`].
+#![forbid(unsafe_code)]
+
+use bytes::BytesMut;
+use converse_core::{
+    ContentConverter, ConvertError, ConvertErrorKind, Format, PayloadWriter,
+    guard::{DecodeGuard, EncodeGuard},
+};
+use rmp_serde::decode;
+use serde::{Deserialize, Serialize, de::DeserializeSeed};
+
+/// Converts values to MessagePack and back.
+///
+/// ```
+/// use converse_core::ContentConverter;
+/// use converse_msgpack::MessagePackConverter;
+///
+/// let mut out = bytes::BytesMut::new();
+/// MessagePackConverter.encode(&(1, "two"), &mut out)?;
+/// assert_eq!(out, &b"\x92\x01\xa3two"[..]);
+/// assert_eq!(MessagePackConverter.decode::<(u8, &str)>(&out)?, (1, "two"));
+/// # Ok::<_, converse_core::ConvertError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MessagePackConverter;
+
+impl ContentConverter for MessagePackConverter {
+    fn format(&self) -> Format {
+        Format::Binary
+    }
+
+    fn subprotocol(&self) -> &str {
+        "msgpack"
+    }
+
+    /// Appends the value as MessagePack.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the value is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or wider than 64 bits.
+    /// - [`ConvertErrorKind::Encode`]: the value's own `Serialize` failed.
+    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let guard = EncodeGuard::default();
+        let mut serializer = rmp_serde::Serializer::new(PayloadWriter::new(out)).with_struct_map();
+        guard.serialize(value, &mut serializer).map_err(|error| guard.into_error(error))
+    }
+
+    /// Decodes one MessagePack value.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the bytes are nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Number`]: a number is NaN or infinite.
+    /// - [`ConvertErrorKind::TrailingBytes`]: the bytes go on behind the value.
+    /// - [`ConvertErrorKind::Decode`]: the bytes are not MessagePack, or do not fit the type.
+    fn decode_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let guard = DecodeGuard::new(bytes.len());
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+        let value = match guard.deserialize(seed, &mut deserializer) {
+            Ok(value) => value,
+            Err(error) => return Err(guard.into_error(error)),
+        };
+        // The deserializer does not tell where it stands. Only at the end does it find no further marker.
+        match bool::deserialize(&mut deserializer) {
+            Err(decode::Error::InvalidMarkerRead(_)) => Ok(value),
+            _ => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, "bytes follow the value")),
+        }
+    }
+}

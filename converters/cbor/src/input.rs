@@ -1,0 +1,116 @@
+//! Reads CBOR headers and the strings behind them from a slice, without copying where possible.
+//! Knows no serde beyond its error trait.
+
+use std::{borrow::Cow, fmt};
+
+use ciborium_ll::{Decoder, Header};
+
+/// Why bytes are not CBOR, or do not fit the type.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Error(Cow<'static, str>);
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl serde::de::Error for Error {
+    #[cold]
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self(Cow::Owned(text.to_string()))
+    }
+}
+
+/// The bytes not read yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'de>(pub(crate) &'de [u8]);
+
+/// Which of the two kinds of string is read (RFC 8949 §3.1, major types 2 and 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StringKind {
+    Bytes,
+    Text,
+}
+
+impl<'de> Input<'de> {
+    /// Reads a header.
+    #[inline]
+    pub(crate) fn header(&mut self) -> Result<Header, Error> {
+        match Decoder::from(&mut self.0).pull() {
+            Ok(header) => Ok(header),
+            Err(ciborium_ll::Error::Io(_)) => Err(Error::new("the bytes end within an item")),
+            Err(ciborium_ll::Error::Syntax(_)) => Err(Error::new("a header is malformed")),
+        }
+    }
+
+    /// Reads the break that ends an item of indefinite length (RFC 8949 §3.2.1), if it is next.
+    #[inline]
+    pub(crate) fn take_break(&mut self) -> bool {
+        const BREAK: u8 = 0xff;
+        match self.0.split_first() {
+            Some((&BREAK, rest)) => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads null, or undefined which stands for it (RFC 8949 §3.3), if it is next.
+    #[inline]
+    pub(crate) fn take_null(&mut self) -> bool {
+        const NULL: u8 = 0xf6;
+        const UNDEFINED: u8 = 0xf7;
+        match self.0.split_first() {
+            Some((&(NULL | UNDEFINED), rest)) => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads what follows a string's header.
+    #[inline]
+    pub(crate) fn string(&mut self, kind: StringKind, len: Option<usize>) -> Result<Cow<'de, [u8]>, Error> {
+        match len {
+            Some(len) => self.take(len).map(Cow::Borrowed),
+            None => self.chunks(kind).map(Cow::Owned),
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, len: usize) -> Result<&'de [u8], Error> {
+        let Some((taken, rest)) = self.0.split_at_checked(len) else {
+            return Err(Error::new("the bytes end within a string"));
+        };
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// Reads the chunks of a string of indefinite length (RFC 8949 §3.2.3): definite, and all of one kind.
+    fn chunks(&mut self, kind: StringKind) -> Result<Vec<u8>, Error> {
+        let mut whole = Vec::new();
+        while !self.take_break() {
+            let chunk = match (kind, self.header()?) {
+                (StringKind::Bytes, Header::Bytes(Some(len))) => self.take(len)?,
+                (StringKind::Text, Header::Text(Some(len))) => self.take(len)?,
+                _ => return Err(Error::new("a chunk is not of its string's kind")),
+            };
+            if kind == StringKind::Text {
+                text(chunk)?;
+            }
+            whole.extend_from_slice(chunk);
+        }
+        Ok(whole)
+    }
+}
+
+/// Checks that bytes are UTF-8.
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::new("a text is not UTF-8"))
+}

@@ -1,0 +1,101 @@
+//! How deep a value may nest, and what was refused so far. Knows neither serializers nor deserializers.
+
+use std::{cell::Cell, fmt};
+
+use crate::{ConvertError, ConvertErrorKind};
+
+/// How many arrays and maps may be nested in one another in a payload.
+pub const MAX_CONTAINERS: u8 = 64;
+
+/// How many layers that leave no trace in a payload (`Some`, newtypes) may follow one another.
+pub const MAX_LAYERS: u8 = 16;
+
+/// A place in a value, as the number of containers and layers around it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Depth {
+    containers: u8,
+    layers: u8,
+}
+
+impl Depth {
+    /// Goes into an array or a map.
+    #[inline]
+    pub(super) fn container(self) -> Result<Self, Refused> {
+        if self.containers == MAX_CONTAINERS {
+            return Err(Refused::CONTAINERS);
+        }
+        Ok(Self { containers: self.containers + 1, layers: 0 })
+    }
+
+    /// Goes into a `Some` or a newtype.
+    #[inline]
+    pub(super) fn layer(self) -> Result<Self, Refused> {
+        if self.layers == MAX_LAYERS {
+            return Err(Refused::LAYERS);
+        }
+        Ok(Self { containers: self.containers, layers: self.layers + 1 })
+    }
+}
+
+/// A verdict against a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    kind: ConvertErrorKind,
+    text: &'static str,
+}
+
+impl Refused {
+    const CONTAINERS: Self =
+        Self { kind: ConvertErrorKind::TooDeep, text: "more than 64 arrays and maps are nested" };
+    const LAYERS: Self =
+        Self { kind: ConvertErrorKind::TooDeep, text: "more than 16 options and newtypes are nested" };
+    pub(super) const NOT_FINITE: Self =
+        Self { kind: ConvertErrorKind::Number, text: "a number is NaN or infinite" };
+    pub(super) const TOO_WIDE: Self =
+        Self { kind: ConvertErrorKind::Number, text: "an integer needs more than 64 bits" };
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// Remembers the last refusal while it travels through a format crate's own error type.
+#[derive(Debug, Default)]
+pub(super) struct Verdict(Cell<Option<ConvertErrorKind>>);
+
+impl Verdict {
+    /// Unwraps a result, and otherwise notes the refusal and turns it into the format's error.
+    #[inline]
+    pub(super) fn accept<T, E>(&self, result: Result<T, Refused>, error: fn(Refused) -> E) -> Result<T, E> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(refused) => Err(self.refuse(refused, error)),
+        }
+    }
+
+    #[cold]
+    fn refuse<E>(&self, refused: Refused, error: fn(Refused) -> E) -> E {
+        self.0.set(Some(refused.kind));
+        error(refused)
+    }
+
+    /// Builds the error for a conversion that failed.
+    #[cold]
+    pub(super) fn into_error(self, otherwise: ConvertErrorKind, error: impl fmt::Display) -> ConvertError {
+        ConvertError::new(self.0.get().unwrap_or(otherwise), error.to_string())
+    }
+}
+
+/// Refuses NaN and the infinities.
+#[inline]
+pub(super) fn finite(value: f64) -> Result<f64, Refused> {
+    if value.is_finite() { Ok(value) } else { Err(Refused::NOT_FINITE) }
+}
+
+/// Refuses what does not fit 64 bits.
+#[inline]
+pub(super) fn narrow<W, N: TryFrom<W>>(value: W) -> Result<N, Refused> {
+    N::try_from(value).map_err(|_| Refused::TOO_WIDE)
+}

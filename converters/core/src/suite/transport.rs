@@ -1,0 +1,49 @@
+//! How a converter fits into messages. Knows nothing of what it makes of values.
+
+use bytes::BytesMut;
+
+use super::values::rich;
+use crate::{ContentConverter, Format, Message};
+
+/// A converter reads messages of the kind it writes.
+pub fn a_message_of_its_own_kind_is_applicable(converter: &impl ContentConverter) {
+    let own = match converter.format() {
+        Format::Text => Message::text("1"),
+        Format::Binary => Message::binary(&b"\x01"[..]),
+    };
+    assert!(converter.is_applicable(&own));
+}
+
+/// A text message is nothing a binary format could read.
+pub fn a_binary_format_reads_no_text_messages(converter: &impl ContentConverter) {
+    if converter.format() == Format::Binary {
+        assert!(!converter.is_applicable(&Message::text("1")));
+    }
+}
+
+/// The subprotocol can stand in a header (RFC 6455 §4.1, RFC 9110 §5.6.2).
+pub fn the_subprotocol_is_a_token(converter: &impl ContentConverter) {
+    let token = converter.subprotocol();
+    assert!(!token.is_empty());
+    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)));
+}
+
+/// What was in the buffer stays, and a second value follows the first.
+pub fn encoding_appends_and_leaves_the_prefix_alone(converter: &impl ContentConverter) {
+    let mut alone = BytesMut::new();
+    converter.encode(&rich().shapes, &mut alone).unwrap();
+
+    let mut out = BytesMut::from(&b"prefix"[..]);
+    converter.encode(&rich().shapes, &mut out).unwrap();
+    converter.encode(&rich().shapes, &mut out).unwrap();
+    assert_eq!(out, [&b"prefix"[..], &alone, &alone].concat());
+}
+
+/// What a text format writes can be sent as text.
+pub fn a_text_format_writes_utf8(converter: &impl ContentConverter) {
+    if converter.format() == Format::Text {
+        let mut out = BytesMut::new();
+        converter.encode(&rich(), &mut out).unwrap();
+        assert!(std::str::from_utf8(&out).is_ok());
+    }
+}
