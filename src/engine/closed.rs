@@ -50,6 +50,11 @@ pub enum CloseCause {
 }
 
 impl Closed {
+    /// An end without a word.
+    pub(crate) fn aborted() -> Self {
+        Self { sent: None, received: None, by: ClosedBy::Local, cause: CloseCause::Aborted }
+    }
+
     /// Tells whether both ends have sent their Close frame (RFC 6455 §7.1.4).
     pub fn is_clean(&self) -> bool {
         self.sent.is_some() && self.received.is_some()

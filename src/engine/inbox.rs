@@ -28,13 +28,14 @@ pub(crate) struct Inbox {
     events: VecDeque<Event>,
     bytes: usize,
     max_bytes: usize,
+    received: u64,
     stopped: bool,
 }
 
 impl Inbox {
     /// Builds an inbox that is full at `max_bytes` of payload.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { events: VecDeque::new(), bytes: 0, max_bytes, stopped: false }
+        Self { events: VecDeque::new(), bytes: 0, max_bytes, received: 0, stopped: false }
     }
 
     /// Tells whether nothing more should be read.
@@ -42,11 +43,29 @@ impl Inbox {
         self.bytes >= self.max_bytes || self.events.len() >= TURN
     }
 
+    /// Tells whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Returns how many events were pushed.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
     /// Appends an event, unless nobody takes them.
     pub(crate) fn push(&mut self, event: Event) {
         if !self.stopped {
             self.bytes += event.len();
+            self.received += 1;
             self.events.push_back(event);
+        }
+    }
+
+    /// Appends an event, unless the inbox is full.
+    pub(crate) fn push_if_room(&mut self, event: Event) {
+        if !self.is_full() {
+            self.push(event);
         }
     }
 

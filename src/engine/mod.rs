@@ -32,7 +32,7 @@ use crate::{
 pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
 pub(crate) use config::EngineConfig;
-pub(crate) use inbox::Event;
+pub(crate) use inbox::{Event, TURN};
 pub use send::{FrameRefused, SendRefused};
 
 /// The protocol side of one connection.
@@ -41,7 +41,7 @@ pub use send::{FrameRefused, SendRefused};
 /// application, `poll_*` give out what has to be done.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    config: EngineConfig,
+    config: Arc<EngineConfig>,
     stack: Option<Box<ExtensionStack>>,
 
     decoder: Decoder,
@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     sending_fragments: bool,
 
     close: CloseState,
+    /// Whether the application has asked for the close.
+    close_asked: bool,
     /// The Close frame that waits to be given out.
     close_pending: Option<CloseReason>,
     /// The Close frame that was given out.
@@ -79,7 +81,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Builds the machine for a connection whose upgrade has just been agreed.
-    pub(crate) fn new(config: EngineConfig, stack: ExtensionStack, now: Instant) -> Self {
+    pub(crate) fn new(config: impl Into<Arc<EngineConfig>>, stack: ExtensionStack, now: Instant) -> Self {
+        let config = config.into();
         let stack = (!stack.is_empty()).then(|| Box::new(stack));
         let rsv = stack.as_ref().map_or(Rsv::NONE, |stack| stack.rsv());
         Self {
@@ -95,6 +98,7 @@ impl Engine {
             data_written: 0,
             sending_fragments: false,
             close: CloseState::default(),
+            close_asked: false,
             close_pending: None,
             close_given: None,
             close_received: None,
@@ -114,6 +118,16 @@ impl Engine {
         self.inbox.pop()
     }
 
+    /// Tells whether an event waits.
+    pub(crate) fn has_event(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Returns how many messages and frames have been received for the application.
+    pub(crate) fn received(&self) -> u64 {
+        self.inbox.received()
+    }
+
     /// Returns how the connection ended, once it did.
     pub(crate) fn closed(&self) -> Option<&Arc<Closed>> {
         self.closed.as_ref()
@@ -131,7 +145,7 @@ impl Engine {
 
     /// Changes limits and times, from the next header or deadline on.
     pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut EngineConfig)) {
-        change(&mut self.config);
+        change(Arc::make_mut(&mut self.config));
         self.decoder.set_max_frame_size(self.config.max_frame_size);
         self.assembler.set_max_message_size(self.config.max_message_size);
     }
@@ -160,7 +174,7 @@ impl Engine {
             self.collector.clear();
             self.message_began = None;
         }
-        if matches!(phase, Phase::Failing | Phase::Done) {
+        if phase == Phase::Done {
             self.data.clear();
             self.control.clear();
         }

@@ -12,8 +12,8 @@ impl Engine {
     /// messages they are not, and TCP slows the peer down.
     pub(crate) fn wants_bytes(&self) -> bool {
         match self.phase() {
-            Phase::Open | Phase::Closing => !self.inbox.is_full(),
-            Phase::Answering | Phase::Failing | Phase::Draining => true,
+            Phase::Open => !self.inbox.is_full(),
+            Phase::Closing | Phase::Answering | Phase::Failing | Phase::Draining => true,
             Phase::Done => false,
         }
     }
@@ -27,7 +27,7 @@ impl Engine {
         let mut taken = 0;
         while let Some(rest) = input.get_mut(taken..).filter(|rest| !rest.is_empty()) {
             match self.phase() {
-                Phase::Open | Phase::Closing if self.inbox.is_full() => return taken,
+                Phase::Open if self.inbox.is_full() => return taken,
                 Phase::Open | Phase::Closing => {}
                 _ => return input.len(),
             }
@@ -63,7 +63,7 @@ impl Engine {
                 None => {}
             }
         } else if let Some(message) = self.assembler.piece(piece)? {
-            self.inbox.push(Event::Message(message));
+            self.deliver(Event::Message(message));
         }
         self.watch_message(now);
         Ok(())
@@ -72,7 +72,7 @@ impl Engine {
     /// Takes a data frame that an extension or the application wants whole.
     fn data_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         if self.config.raw {
-            self.inbox.push(Event::Frame(frame));
+            self.deliver(Event::Frame(frame));
             return Ok(());
         }
         let frames = match &mut self.stack {
@@ -81,10 +81,19 @@ impl Engine {
         };
         for frame in frames {
             if let Some(message) = self.assembler.frame(frame)? {
-                self.inbox.push(Event::Message(message));
+                self.deliver(Event::Message(message));
             }
         }
         Ok(())
+    }
+
+    /// Hands an event to the application. After it has asked for the close, what does not fit is
+    /// dropped, so that the peer's Close frame is reached.
+    fn deliver(&mut self, event: Event) {
+        match self.phase() {
+            Phase::Open => self.inbox.push(event),
+            _ => self.inbox.push_if_room(event),
+        }
     }
 
     fn control(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {
@@ -97,7 +106,7 @@ impl Engine {
             _ => {}
         }
         if self.config.raw {
-            self.inbox.push(Event::Frame(frame));
+            self.deliver(Event::Frame(frame));
         }
         Ok(())
     }
@@ -121,7 +130,7 @@ impl Engine {
         }
     }
 
-    /// Fails the connection: the peer is told why, and nothing else is sent or heard.
+    /// Fails the connection: the peer is told why behind what was accepted, and nothing else is heard.
     pub(super) fn fail(&mut self, error: ProtocolError, now: Instant) {
         self.end(error.into(), CloseCause::Violation(error), now);
     }

@@ -63,9 +63,20 @@ impl Engine {
         self.data_written
     }
 
+    /// Tells whether messages are taken: until the close was asked for, or the answer to the peer's
+    /// Close frame or fault was given out. So the reply to a message that came together with them
+    /// still leaves.
+    pub(crate) fn accepts_messages(&self) -> bool {
+        match self.phase() {
+            Phase::Open => true,
+            Phase::Answering | Phase::Failing => self.close_pending.is_some() && !self.close_asked,
+            Phase::Closing | Phase::Draining | Phase::Done => false,
+        }
+    }
+
     /// Queues a message.
     pub(crate) fn send(&mut self, message: Message, now: Instant) -> Result<(), SendRefused> {
-        if self.phase() != Phase::Open {
+        if !self.accepts_messages() {
             return Err(SendRefused::Closed(message));
         }
         let before = self.data.len();
@@ -97,7 +108,7 @@ impl Engine {
     /// Queues a whole message by copying its payload; `false` when the connection is closing. Only for
     /// connections without extensions, see [`copies`](Self::copies).
     pub(crate) fn send_copied(&mut self, opcode: OpCode, payload: &[u8]) -> bool {
-        if self.phase() != Phase::Open {
+        if !self.accepts_messages() {
             return false;
         }
         let before = self.data.len();
@@ -171,6 +182,7 @@ impl Engine {
             return false;
         }
         self.close_pending = Some(reason);
+        self.close_asked = true;
         self.ended.get_or_insert((ClosedBy::Local, CloseCause::Handshake));
         self.signal(Signal::LocalClose, now);
         true
@@ -178,6 +190,8 @@ impl Engine {
 
     /// Ends the connection at once with a Close frame that passes the queued data, which is dropped.
     pub(crate) fn close_now(&mut self, reason: CloseReason, now: Instant) {
+        self.data.clear();
+        self.close_asked = true;
         self.end(reason, CloseCause::Handshake, now);
     }
 

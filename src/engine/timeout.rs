@@ -11,6 +11,9 @@ use crate::{
 /// not lost to a reset.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How long a peer that broke a rule has to take its Close frame.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 const SLOW_MESSAGE: ProtocolError =
     ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "message took too long to arrive");
 
@@ -49,9 +52,8 @@ impl Engine {
         match phase {
             Phase::Open | Phase::Done => None,
             Phase::Closing => Some(now + self.config.close_timeout),
-            Phase::Answering | Phase::Failing => {
-                Some(self.close_deadline.unwrap_or(now + self.config.close_timeout))
-            }
+            Phase::Answering => Some(self.close_deadline.unwrap_or(now + self.config.close_timeout)),
+            Phase::Failing => Some(now + FAREWELL.min(self.config.close_timeout)),
             Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => {
                 Some(now + self.config.close_timeout)
             }
@@ -71,6 +73,7 @@ impl Engine {
     fn check_alive(&mut self, now: Instant) {
         if self.keepalive.dead_at(self.config.timeout).is_some() {
             let reason = CloseReason::new(CloseCode::INTERNAL_ERROR, "no answer to a ping in time");
+            self.data.clear();
             return self.end(reason, CloseCause::PingTimeout, now);
         }
         let id = self.keepalive.ping(now);

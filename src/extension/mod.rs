@@ -10,7 +10,8 @@ use std::{any::Any, fmt, sync::Arc};
 use crate::frame::{Frame, ProtocolError, Rsv};
 
 pub use error::ExtensionError;
-pub use offer::ExtensionOffer;
+pub(crate) use offer::is_token;
+pub use offer::{ExtensionGrammarError, ExtensionGrammarFault, ExtensionOffer};
 pub(crate) use stack::ExtensionStack;
 
 /// An extension as it is configured: offers itself, accepts offers, and builds the two halves that

@@ -4,5 +4,4 @@ mod assembler;
 mod fragments;
 
 pub(crate) use assembler::Assembler;
-pub use converse_core::{Message, Utf8Bytes};
 pub(crate) use fragments::Fragments;

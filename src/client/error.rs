@@ -1,0 +1,49 @@
+//! What can stand in the way of a connection. Knows no session.
+
+use std::io;
+
+use crate::{
+    extension::ExtensionError,
+    handshake::{HandshakeError, RequestError},
+};
+
+/// A client could not connect.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL, a header, a subprotocol or an offer cannot be sent. The caller's fault.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The extensions cannot be used together, or the server's answer does not fit them.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
+    /// The host's name could not be resolved.
+    #[error("cannot resolve {host:?}: {source}")]
+    Resolve {
+        /// The host of the URL.
+        host: String,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// None of the host's addresses could be connected to; the error of the last one.
+    #[error("cannot connect to any address of the host: {0}")]
+    Connect(#[source] io::Error),
+    /// TLS could not be agreed on, or the certificate is not trusted.
+    #[error("TLS: {0}")]
+    Tls(#[source] io::Error),
+    /// A `wss:` URL, and the feature `tls` is off.
+    #[error("wss:// needs the feature `tls`")]
+    TlsMissing,
+    /// The connection broke during the handshake.
+    #[error("the connection broke during the handshake: {0}")]
+    Io(#[source] io::Error),
+    /// The server refused, or its answer breaks a rule.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The connection was not there in time.
+    #[error("no connection in time")]
+    Timeout,
+    /// The connection ended, and the handler given to `connect_with` did not end in time.
+    #[error("the connection ended, and its handler did not end in time")]
+    HandlerDropped,
+}

@@ -1,0 +1,93 @@
+//! Takes connections off a listener, and survives whatever accepting them throws. Knows no handshake.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    handshake::Rejection,
+    server::connection::{Peer, Shared, serve},
+};
+
+/// How many connections over the limit are told so properly; those beyond it get a bare 503.
+const TOLD: usize = 64;
+/// The shortest and the longest pause after the system could give no socket.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Accepts until dropped, and spawns each connection onto `tasks`.
+pub(crate) struct Acceptor<'a> {
+    listener: &'a TcpListener,
+    shared: &'a Arc<Shared>,
+    tasks: JoinSet<()>,
+    pause: Duration,
+}
+
+impl<'a> Acceptor<'a> {
+    /// Builds an acceptor without connections.
+    pub(crate) fn new(listener: &'a TcpListener, shared: &'a Arc<Shared>) -> Self {
+        Self { listener, shared, tasks: JoinSet::new(), pause: PAUSE.0 }
+    }
+
+    /// Ends the accepting, and hands over the connections.
+    pub(crate) fn into_tasks(self) -> JoinSet<()> {
+        self.tasks
+    }
+
+    /// Accepts for ever.
+    pub(crate) async fn run(&mut self) -> Infallible {
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        self.pause = PAUSE.0;
+                        self.spawn(stream, address);
+                    }
+                    Err(error) => self.recover(&error).await,
+                },
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+            }
+        }
+    }
+
+    /// A connection that failed before it was accepted is no reason to wait; a lack of sockets or memory
+    /// (EMFILE, ENFILE, ENOBUFS, ENOMEM) is, until other connections have ended.
+    async fn recover(&mut self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+            return;
+        }
+        tracing::warn!(%error, pause = ?self.pause, "cannot accept connections");
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSE.1);
+    }
+
+    fn spawn(&mut self, stream: TcpStream, address: SocketAddr) {
+        let settings = &self.shared.settings;
+        let open = self.tasks.len();
+        if open >= settings.max_connections.saturating_add(TOLD) {
+            // Not worth a task: most clients will see the answer, all will see the end.
+            let _ = stream.try_write(&Rejection::service_unavailable(Some(PAUSE.1)).to_bytes());
+            return;
+        }
+        // Without it small messages wait for the peer's acknowledgements.
+        let _ = stream.set_nodelay(true);
+        let deadline = Instant::now() + settings.handshake_timeout;
+        let surplus = open >= settings.max_connections;
+        let peer = Peer { address, secure: false, surplus, deadline };
+        let shared = Arc::clone(self.shared);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = settings.tls.clone() {
+            self.tasks.spawn(async move {
+                if let Ok(Ok(stream)) = tokio::time::timeout_at(deadline, tls.accept(stream)).await {
+                    serve(stream, Peer { secure: true, ..peer }, shared).await;
+                }
+            });
+            return;
+        }
+        self.tasks.spawn(serve(stream, peer, shared));
+    }
+}

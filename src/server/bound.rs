@@ -1,0 +1,112 @@
+//! A server that listens, and how it is stopped. Knows no handshake.
+
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
+
+use crate::{
+    frame::{CloseCode, CloseReason},
+    server::{
+        ServerError, accept::Acceptor, connection::Shared, registry::Registry, route::Routes,
+        settings::Settings,
+    },
+};
+
+/// A server that listens. Connections wait in the system's queue until [`serve`](Self::serve) runs.
+pub struct BoundServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Arc<Notify>,
+}
+
+/// Looks at and stops a server from elsewhere.
+#[derive(Clone)]
+pub struct ServerHandle {
+    registry: Arc<Registry>,
+    stop: Arc<Notify>,
+}
+
+impl BoundServer {
+    pub(crate) fn new(
+        listener: TcpListener,
+        routes: Routes,
+        settings: Settings,
+    ) -> Result<Self, ServerError> {
+        let address = listener.local_addr().map_err(ServerError::Bind)?;
+        let shared = Arc::new(Shared { routes, settings, registry: Arc::default() });
+        Ok(Self { listener, address, shared, stop: Arc::new(Notify::new()) })
+    }
+
+    /// Returns the address with the port that was chosen.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns a handle that stops the server.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { registry: Arc::clone(&self.shared.registry), stop: Arc::clone(&self.stop) }
+    }
+
+    /// Serves until the [handle](Self::handle) stops it. What goes wrong with a connection ends that
+    /// connection, so there is nothing this call could fail with.
+    ///
+    /// Stopping closes the listener, sends every client a Close frame with 1001, lets the handlers come
+    /// to their end, and cuts what is left after the shutdown timeout.
+    ///
+    /// # Cancel safety
+    /// Dropping the call cuts all connections.
+    pub async fn serve(self) {
+        self.serve_until(std::future::pending()).await;
+    }
+
+    /// Serves until `stop` completes or the [handle](Self::handle) stops it, as [`serve`](Self::serve).
+    ///
+    /// # Cancel safety
+    /// Dropping the call cuts all connections.
+    pub async fn serve_until(self, stop: impl Future<Output = ()>) {
+        let Self { listener, shared, stop: handle, .. } = self;
+        let mut acceptor = Acceptor::new(&listener, &shared);
+        tokio::select! {
+            never = acceptor.run() => match never {},
+            () = stop => {}
+            () = handle.notified() => {}
+        }
+        let tasks = acceptor.into_tasks();
+        drop(listener);
+        shut_down(tasks, &shared.registry, shared.settings.shutdown_timeout).await;
+    }
+}
+
+async fn shut_down(mut tasks: JoinSet<()>, registry: &Registry, time: Duration) {
+    registry.close_all(&CloseReason::new(CloseCode::GOING_AWAY, "server stops"));
+    let ended = timeout(time, async { while tasks.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::warn!(connections = tasks.len(), "connections did not end in time and are cut");
+        tasks.shutdown().await;
+    }
+}
+
+impl ServerHandle {
+    /// Stops the server, as [`BoundServer::serve`] tells; does not wait for it.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Returns how many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.registry.len()
+    }
+}
+
+impl fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("sessions", &self.sessions()).finish()
+    }
+}

@@ -1,0 +1,209 @@
+//! One accepted connection: its handshake, its conversation, its end. Knows no listener.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use http::{StatusCode, header};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    engine::Closed,
+    extension::ExtensionStack,
+    handshake::{HeadReader, Rejection, Request, Upgrade},
+    server::{
+        End,
+        registry::{Entry, Registry},
+        route::{Route, Routes},
+        settings::Settings,
+    },
+    session::{AnyHandler, Conversation, Outcome, Setup},
+};
+
+/// How long a rejected client may take to read its answer.
+const LINGER: Duration = Duration::from_millis(500);
+/// How many bytes of a rejected client are read and dropped.
+const LINGER_BYTES: usize = 64 * 1024;
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) routes: Routes,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// A connection as it was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) secure: bool,
+    /// Whether the server has as many connections as it may.
+    pub(crate) surplus: bool,
+    /// When the request must be there.
+    pub(crate) deadline: Instant,
+}
+
+/// An upgraded connection with all that belongs to it.
+struct Upgraded<T> {
+    conversation: Conversation<T, AnyHandler>,
+    entry: Entry,
+    request: Option<Request>,
+}
+
+/// Leads a connection from its first byte to its end.
+pub(crate) async fn serve<T>(io: T, peer: Peer, shared: Arc<Shared>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Boxed so that what only the handshake needs is freed behind it.
+    let Some(upgraded) = Box::pin(upgrade(io, peer, &shared)).await else { return };
+    let Upgraded { conversation, entry, request } = upgraded;
+    let (outcome, closed) = conversation.await;
+    drop(entry);
+    report(&shared.settings, request.as_ref(), peer.address, &outcome, &closed);
+}
+
+fn report(
+    settings: &Settings,
+    request: Option<&Request>,
+    peer: SocketAddr,
+    outcome: &Outcome,
+    closed: &Closed,
+) {
+    match outcome {
+        Outcome::Finished | Outcome::Dropped => tracing::debug!(%peer, %closed, "conversation ended"),
+        Outcome::Failed(error) => tracing::debug!(%peer, %closed, %error, "handler failed"),
+        Outcome::Panicked(_) => tracing::error!(%peer, %closed, "handler panicked"),
+    }
+    if let (Some(hook), Some(request)) = (&settings.end_hook, request) {
+        hook(&End { request, outcome, closed });
+    }
+}
+
+async fn upgrade<T>(mut io: T, peer: Peer, shared: &Arc<Shared>) -> Option<Upgraded<T>>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut glued = BytesMut::new();
+    let answer = match timeout_at(peer.deadline, read_request(&mut io, &mut glued)).await {
+        Ok(None) => return None,
+        Ok(Some(Ok(upgrade))) => {
+            let time = shared.settings.handshake_timeout;
+            let answered = timeout(time, answer(upgrade, peer, shared)).await;
+            answered.unwrap_or_else(|_| Err(Rejection::service_unavailable(None)))
+        }
+        Ok(Some(Err(rejection))) => Err(rejection),
+        Err(_) => Err(Rejection::request_timeout()),
+    };
+    let (upgrade, route, stack) = match answer {
+        Ok(answer) => answer,
+        Err(rejection) => {
+            reject(io, rejection, shared).await;
+            return None;
+        }
+    };
+    let written = timeout(shared.settings.handshake_timeout, async {
+        io.write_all(&upgrade.to_bytes()).await?;
+        io.flush().await
+    });
+    if !matches!(written.await, Ok(Ok(()))) {
+        return None;
+    }
+    let (request, subprotocol) = upgrade.into_parts();
+    let kept = shared.settings.end_hook.is_some().then(|| request.clone());
+    let setup = Setup {
+        options: &route.options,
+        config: Arc::clone(&route.config),
+        stack,
+        request,
+        subprotocol,
+        glued,
+    };
+    let (conversation, entry) = setup.start(io, |session| {
+        let entry = shared.registry.add(session.sender());
+        (Some((route.handler)(session)), entry)
+    });
+    Some(Upgraded { conversation, entry, request: kept })
+}
+
+/// Reads the request; `None` when the peer goes away before it is there.
+async fn read_request<T>(io: &mut T, glued: &mut BytesMut) -> Option<Result<Upgrade, Rejection>>
+where
+    T: AsyncRead + Unpin,
+{
+    let mut reader = HeadReader::request();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = match io.read(&mut buffer).await {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => count,
+        };
+        match reader.push(buffer.get(..count).unwrap_or_default()) {
+            Ok(None) => {}
+            Ok(Some(head)) => {
+                glued.extend_from_slice(head.rest);
+                return Some(Upgrade::verify(head.bytes));
+            }
+            Err(error) => return Some(Err(error.into())),
+        }
+    }
+}
+
+/// Decides about a request that is a valid upgrade.
+async fn answer(
+    mut upgrade: Upgrade,
+    peer: Peer,
+    shared: &Shared,
+) -> Result<(Upgrade, Arc<Route>, ExtensionStack), Rejection> {
+    if peer.surplus || shared.registry.is_closing() {
+        return Err(Rejection::service_unavailable(Some(Duration::from_secs(1))));
+    }
+    let request = upgrade.request_mut();
+    request.set_remote_addr(peer.address);
+    request.set_secure(peer.secure);
+    shared.settings.origin.check(request)?;
+    let route = shared.routes.find(request)?;
+    upgrade.select_subprotocol(&route.options.subprotocols);
+    if let Some(hook) = &shared.settings.hook {
+        hook.on_request(&mut upgrade).await?;
+    }
+    let (answers, stack) = ExtensionStack::accept(&route.options.extensions, upgrade.extension_offers());
+    let added = upgrade.set_extensions(answers).and_then(|()| match &shared.settings.server_header {
+        Some(value) => upgrade.add_header(header::SERVER, value.clone()),
+        None => Ok(()),
+    });
+    match added {
+        Ok(()) => Ok((upgrade, route, stack)),
+        Err(error) => {
+            tracing::error!(%error, "the answer to an upgrade could not be written");
+            Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+/// Writes the answer, and drops what the peer still sends, so that TCP does not reset the answer away.
+async fn reject<T>(mut io: T, mut rejection: Rejection, shared: &Shared)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Some(value) = &shared.settings.server_header {
+        rejection = rejection.header(header::SERVER, value.clone());
+    }
+    let farewell = async {
+        io.write_all(&rejection.to_bytes()).await?;
+        io.shutdown().await?;
+        let mut buffer = [0; 4096];
+        let mut dropped = 0;
+        while dropped < LINGER_BYTES {
+            match io.read(&mut buffer).await? {
+                0 => break,
+                count => dropped += count,
+            }
+        }
+        io::Result::Ok(())
+    };
+    // The peer may be gone, or not listen: either way there is nobody to tell.
+    let _ = timeout(LINGER, farewell).await;
+}

@@ -1,0 +1,28 @@
+//! What can be wrong with a server before it serves. Knows no connection.
+
+use std::io;
+
+use crate::extension::ExtensionError;
+
+/// A server could not be built or bound.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// A route's path is malformed, or collides with another's.
+    #[error("route {path:?}: {why}")]
+    Route {
+        /// The path as it was given.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A subprotocol is no token (RFC 6455 §4.1).
+    #[error("subprotocol {0:?} is not a token")]
+    Subprotocol(String),
+    /// The extensions of a route cannot be used together.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
+    /// The address cannot be bound.
+    #[error("cannot listen: {0}")]
+    Bind(#[source] io::Error),
+}

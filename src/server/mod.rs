@@ -1,0 +1,189 @@
+//! Floor 6: listens, accepts, upgrades, and runs a handler per connection. Knows nothing of dialling.
+
+mod accept;
+mod bound;
+mod connection;
+mod error;
+mod hook;
+mod registry;
+mod route;
+mod settings;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use tokio::net::{TcpListener, ToSocketAddrs};
+
+pub use bound::{BoundServer, ServerHandle};
+pub use error::ServerError;
+pub use hook::RequestHook;
+pub use settings::{End, EndHook};
+
+use crate::{
+    handshake::OriginPolicy,
+    server::{route::Routes, settings::Settings},
+    session::{BoxError, RawSession, Session, SessionOptions},
+};
+
+/// A server under construction: routes, options and rules for who may connect.
+///
+/// ```no_run
+/// use converse::{Server, Session, SessionOptions};
+///
+/// async fn echo(mut session: Session) -> converse::Result<()> {
+///     while let Some(message) = session.receive().await? {
+///         session.send(message).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # async fn run() -> converse::Result<()> {
+/// let server = Server::new(SessionOptions::default()).route("/echo", echo).bind("127.0.0.1:0").await?;
+/// println!("listening on {}", server.local_addr());
+/// server.serve().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    options: SessionOptions,
+    routes: Routes,
+    settings: Settings,
+    error: Option<ServerError>,
+}
+
+impl Server {
+    /// Begins a server whose sessions have these options, unless their route has its own.
+    pub fn new(options: SessionOptions) -> Self {
+        Self { options, routes: Routes::default(), settings: Settings::default(), error: None }
+    }
+
+    /// Runs `handler` for each connection to a path.
+    ///
+    /// A path may hold parameters: `/chat/{room}` matches one segment, `/files/{*rest}` the whole rest;
+    /// [`Request::param`](crate::handshake::Request::param) returns them. When the handler returns, the
+    /// connection is closed: with 1000, or with 1011 after an error. A path that is malformed or doubled
+    /// is reported by [`bind`](Self::bind).
+    #[must_use]
+    pub fn route<H, F, E>(self, path: &str, handler: H) -> Self
+    where
+        H: Fn(Session) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let options = self.options.clone();
+        self.route_with(path, options, handler)
+    }
+
+    /// Runs `handler` for each connection to a path, with options of its own.
+    #[must_use]
+    pub fn route_with<H, F, E>(mut self, path: &str, options: SessionOptions, handler: H) -> Self
+    where
+        H: Fn(Session) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let added = self.routes.add(path, options, false, handler);
+        self.error = self.error.or(added.err());
+        self
+    }
+
+    /// Runs `handler` for each connection to a path with every frame, control frames included (Ktor's
+    /// `webSocketRaw`).
+    #[must_use]
+    pub fn route_raw<H, F, E>(mut self, path: &str, handler: H) -> Self
+    where
+        H: Fn(RawSession) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let handler = move |session| handler(RawSession::new(session));
+        let added = self.routes.add(path, self.options.clone(), true, handler);
+        self.error = self.error.or(added.err());
+        self
+    }
+
+    /// Chooses which web pages may connect (RFC 6455 §10.2); others see 403. Default: pages of the same
+    /// host.
+    #[must_use]
+    pub fn origin_policy(mut self, policy: OriginPolicy) -> Self {
+        self.settings.origin = policy;
+        self
+    }
+
+    /// Asks `hook` about each request before it is answered: it may reject it, attach state to it, or
+    /// add headers to the answer.
+    #[must_use]
+    pub fn request_hook(mut self, hook: impl RequestHook) -> Self {
+        self.settings.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` when a connection has ended, with how its handler ended and how it was closed
+    /// (Ktor's onClose and onError).
+    #[must_use]
+    pub fn end_hook(mut self, hook: impl Fn(&End<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.end_hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Limits the connections at a time; others see 503. Default: 50,000.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = connections;
+        self
+    }
+
+    /// Limits the time from the TCP connection to the end of the request's head, TLS included; slower
+    /// ones see 408. The hooks have as much again. Default: 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// Limits the time that connections have to end when the server stops; then they are cut. Default:
+    /// 10 s.
+    #[must_use]
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Sets the `Server` header of the answers. Default: none.
+    #[must_use]
+    pub fn server_header(mut self, value: HeaderValue) -> Self {
+        self.settings.server_header = Some(value);
+        self
+    }
+
+    /// Speaks TLS (`wss://`) on all connections.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        self.settings.tls = Some(tokio_rustls::TlsAcceptor::from(config));
+        self
+    }
+
+    /// Listens on an address; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// When a route or a combination of extensions is wrong, or the address cannot be bound.
+    ///
+    /// # Cancel safety
+    /// Dropping the call closes the listener.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> Result<BoundServer, ServerError> {
+        let listener = TcpListener::bind(address).await.map_err(ServerError::Bind)?;
+        self.listen(listener)
+    }
+
+    /// Takes a listener that is bound already.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn listen(self, listener: TcpListener) -> Result<BoundServer, ServerError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        BoundServer::new(listener, self.routes, self.settings)
+    }
+}

@@ -1,0 +1,81 @@
+//! Paths and the handlers behind them. Knows no socket.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::{
+    engine::EngineConfig,
+    extension::is_token,
+    frame::Role,
+    handshake::{Rejection, Request},
+    server::ServerError,
+    session::{AnyHandler, BoxError, Session, SessionOptions},
+};
+
+/// A handler, of any type.
+type Handler = Box<dyn Fn(Session) -> Pin<Box<AnyHandler>> + Send + Sync>;
+
+/// What is served at one path.
+pub(crate) struct Route {
+    pub(crate) options: SessionOptions,
+    pub(crate) config: Arc<EngineConfig>,
+    pub(crate) handler: Handler,
+}
+
+/// All that is served.
+#[derive(Default)]
+pub(crate) struct Routes {
+    router: matchit::Router<Arc<Route>>,
+}
+
+impl Routes {
+    /// Adds a route.
+    pub(crate) fn add<H, F, E>(
+        &mut self,
+        path: &str,
+        options: SessionOptions,
+        raw: bool,
+        handler: H,
+    ) -> Result<(), ServerError>
+    where
+        H: Fn(Session) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        options.check()?;
+        if let Some(bad) = options.subprotocols.iter().find(|token| !is_token(token)) {
+            return Err(ServerError::Subprotocol(bad.clone()));
+        }
+        let wrong = |why: String| ServerError::Route { path: path.to_owned(), why };
+        if !path.starts_with('/') {
+            return Err(wrong("a path begins with a slash".to_owned()));
+        }
+        let config = Arc::new(options.engine(Role::Server, raw));
+        let handler: Handler = Box::new(move |session| {
+            let conversation = handler(session);
+            Box::pin(async move { conversation.await.map_err(Into::into) })
+        });
+        let route = Arc::new(Route { options, config, handler });
+        self.router.insert(path, route).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Finds the route of a request, and attaches the path parameters to it.
+    pub(crate) fn find(&self, request: &mut Request) -> Result<Arc<Route>, Rejection> {
+        let path = request.path().to_owned();
+        let matched = self.router.at(&path).map_err(|_| Rejection::not_found())?;
+        let mut params = Vec::new();
+        for (name, value) in matched.params.iter() {
+            let Ok(decoded) = percent_encoding::percent_decode_str(value).decode_utf8() else {
+                return Err(Rejection::bad_request("a path parameter is not UTF-8 when decoded"));
+            };
+            params.push((name.to_owned(), decoded.into_owned()));
+        }
+        request.set_params(params);
+        Ok(Arc::clone(matched.value))
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! What holds for all connections of a server. Knows no route.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+
+use crate::{
+    engine::Closed,
+    handshake::{OriginPolicy, Request},
+    server::RequestHook,
+    session::Outcome,
+};
+
+/// Called when a connection has ended.
+pub type EndHook = Arc<dyn Fn(&End<'_>) + Send + Sync>;
+
+/// How a connection ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct End<'a> {
+    /// The request that opened it.
+    pub request: &'a Request,
+    /// How its handler ended.
+    pub outcome: &'a Outcome,
+    /// What went over the wire, and why it ended.
+    pub closed: &'a Closed,
+}
+
+/// The rules of a server.
+pub(crate) struct Settings {
+    pub(crate) origin: OriginPolicy,
+    pub(crate) hook: Option<Arc<dyn RequestHook>>,
+    pub(crate) end_hook: Option<EndHook>,
+    pub(crate) max_connections: usize,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) server_header: Option<HeaderValue>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            origin: OriginPolicy::same_host(),
+            hook: None,
+            end_hook: None,
+            max_connections: 50_000,
+            handshake_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+            server_header: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("origin", &self.origin)
+            .field("max_connections", &self.max_connections)
+            .field("handshake_timeout", &self.handshake_timeout)
+            .field("shutdown_timeout", &self.shutdown_timeout)
+            .finish_non_exhaustive()
+    }
+}

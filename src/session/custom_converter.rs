@@ -1,0 +1,114 @@
+//! A third party's converter behind a pointer, through erased-serde. Knows no built-in converter.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeSeed, Error as _},
+};
+
+/// Any converter, shared by the sessions that use it.
+#[derive(Clone)]
+pub(crate) struct CustomConverter(Arc<dyn Erased>);
+
+impl CustomConverter {
+    /// Erases a converter's types.
+    pub(crate) fn new(converter: impl ContentConverter) -> Self {
+        Self(Arc::new(Eraser(converter)))
+    }
+}
+
+impl ContentConverter for CustomConverter {
+    fn format(&self) -> Format {
+        self.0.format()
+    }
+
+    fn subprotocol(&self) -> &str {
+        self.0.subprotocol()
+    }
+
+    /// Text is checked here: a wrong one would make the peer close the connection.
+    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let start = out.len();
+        self.0.encode(&value, out)?;
+        let written = out.get(start..).unwrap_or_default();
+        if self.format() == Format::Text && simdutf8::basic::from_utf8(written).is_err() {
+            let text = format!("the {} converter wrote text that is not UTF-8", self.subprotocol());
+            return Err(ConvertError::new(ConvertErrorKind::Encode, text));
+        }
+        Ok(())
+    }
+
+    fn decode_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let mut seed = Some(seed);
+        let mut value = None;
+        let mut visit = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
+            if let Some(seed) = seed.take() {
+                value = Some(seed.deserialize(deserializer)?);
+            }
+            Ok(())
+        };
+        self.0.decode(&mut visit, bytes)?;
+        value.ok_or_else(|| ConvertError::new(ConvertErrorKind::Decode, "the converter decoded nothing"))
+    }
+
+    fn is_applicable(&self, message: &Message) -> bool {
+        self.0.is_applicable(message)
+    }
+}
+
+/// What takes the value out of an erased deserializer.
+type Visit<'a, 'de> =
+    &'a mut dyn FnMut(&mut dyn erased_serde::Deserializer<'de>) -> Result<(), erased_serde::Error>;
+
+/// A converter without type parameters.
+trait Erased: Send + Sync {
+    fn format(&self) -> Format;
+    fn subprotocol(&self) -> &str;
+    fn is_applicable(&self, message: &Message) -> bool;
+    fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut BytesMut) -> Result<(), ConvertError>;
+    fn decode<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<(), ConvertError>;
+}
+
+struct Eraser<C>(C);
+
+impl<C: ContentConverter> Erased for Eraser<C> {
+    fn format(&self) -> Format {
+        self.0.format()
+    }
+
+    fn subprotocol(&self) -> &str {
+        self.0.subprotocol()
+    }
+
+    fn is_applicable(&self, message: &Message) -> bool {
+        self.0.is_applicable(message)
+    }
+
+    fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut BytesMut) -> Result<(), ConvertError> {
+        self.0.encode(value, out)
+    }
+
+    fn decode<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<(), ConvertError> {
+        self.0.decode_seed(ErasedSeed(visit), bytes)
+    }
+}
+
+struct ErasedSeed<'a, 'de>(Visit<'a, 'de>);
+
+impl<'de> DeserializeSeed<'de> for ErasedSeed<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let mut erased = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        (self.0)(&mut erased).map_err(D::Error::custom)
+    }
+}

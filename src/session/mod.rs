@@ -1,0 +1,255 @@
+//! Floor 5: the async session. The only floor that awaits a socket or reads a clock; knows neither
+//! listening nor dialling.
+
+mod converter;
+mod custom_converter;
+mod driver;
+mod error;
+mod incoming;
+mod link;
+mod options;
+mod outbox;
+mod overflow;
+mod raw;
+mod sender;
+mod setup;
+mod task;
+
+use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Context, task::Poll, thread, time::Duration};
+
+use converse_core::Message;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use converter::AnyConverter;
+pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
+pub use incoming::{Incoming, IncomingDeserialized};
+pub use options::{Limits, SessionOptions};
+pub use overflow::{ConflateKey, Overflow};
+pub use raw::RawSession;
+pub use sender::Sender;
+pub(crate) use setup::Setup;
+pub(crate) use task::{AnyHandler, Conversation};
+pub use task::{BoxError, Outcome};
+
+use crate::{
+    engine::{Closed, Event},
+    frame::{CloseCode, CloseReason},
+    handshake::Request,
+};
+
+/// One end of a typed conversation.
+///
+/// A session belongs to one owner, who receives; [`sender`](Self::sender) gives handles that send from
+/// any task. Dropping the session ends the conversation: the peer sees 1000, or 1011 when the owner
+/// panics.
+///
+/// While the owner does something else, what it sent leaves, pings are answered, and a Close frame of
+/// the peer is answered, as long as no more than the receive queue waits to be received.
+pub struct Session {
+    sender: Sender,
+    /// Whether the end was told.
+    told: bool,
+}
+
+impl Session {
+    fn new(sender: Sender) -> Self {
+        Self { sender, told: false }
+    }
+
+    /// Receives the next message as a value, decoded by the session's converter. `None` after a normal
+    /// end: this end asked for the close, or the peer did with 1000, 1001 or no code.
+    ///
+    /// # Errors
+    /// [`SessionError::Convert`] when the message is no such value; it is in the error, and the session
+    /// goes on. [`SessionError::Closed`], once, when the conversation ended otherwise.
+    ///
+    /// # Cancel safety
+    /// A dropped call has taken no message.
+    pub async fn receive_deserialized<T: DeserializeOwned>(&mut self) -> Result<Option<T>, SessionError> {
+        match self.receive().await? {
+            Some(message) => Ok(Some(self.converter().decode_message(message)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Receives the next message. `None` after a normal end, as
+    /// [`receive_deserialized`](Self::receive_deserialized) tells.
+    ///
+    /// # Errors
+    /// [`SessionError::Closed`], once, when the conversation ended otherwise.
+    ///
+    /// # Cancel safety
+    /// A dropped call has taken no message.
+    pub async fn receive(&mut self) -> Result<Option<Message>, SessionError> {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    /// Polls for the next message.
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, SessionError>> {
+        loop {
+            return Poll::Ready(match self.sender.link().poll_event(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Event::Message(message))) => Ok(Some(message)),
+                Poll::Ready(Some(Event::Closed(closed))) => self.tell(closed),
+                Poll::Ready(Some(Event::Frame(_))) => continue,
+                Poll::Ready(None) => Ok(None),
+            });
+        }
+    }
+
+    /// Returns the messages as a stream that ends with the conversation.
+    pub fn incoming(&mut self) -> Incoming<'_> {
+        Incoming::new(self)
+    }
+
+    /// Returns the messages as a stream of values. One that does not decode is an item, not the end.
+    pub fn incoming_deserialized<T: DeserializeOwned>(&mut self) -> IncomingDeserialized<'_, T> {
+        IncomingDeserialized::new(self)
+    }
+
+    /// Sends a value: see [`Sender::send_serialized`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// A dropped call has queued all of the message or nothing.
+    pub async fn send_serialized<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), SessionError> {
+        self.sender.send_serialized(value).await
+    }
+
+    /// Sends a message: see [`Sender::send`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// A dropped call has queued all of the message or nothing.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SessionError> {
+        Ok(self.sender.send(message).await?)
+    }
+
+    /// Sends a message without waiting: see [`Sender::try_send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SessionError> {
+        Ok(self.sender.try_send(message)?)
+    }
+
+    /// Waits until everything accepted so far has left: see [`Sender::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Dropping the call changes nothing.
+    pub async fn flush(&self) -> Result<(), SessionError> {
+        self.sender.flush().await
+    }
+
+    /// Sends a ping and waits for its pong: see [`Sender::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Dropping the call loses nothing; the ping may have left.
+    pub async fn ping(&self) -> Result<Duration, SessionError> {
+        self.sender.ping().await
+    }
+
+    /// Closes the conversation and waits for its end: see [`Sender::close`].
+    ///
+    /// # Cancel safety
+    /// Once polled, the close goes on when the call is dropped.
+    pub async fn close(&self, reason: impl Into<CloseReason>) -> Arc<Closed> {
+        self.sender.close(reason).await
+    }
+
+    /// Waits for the end of the conversation: see [`Sender::closed`].
+    ///
+    /// # Cancel safety
+    /// Dropping the call changes nothing.
+    pub async fn closed(&self) -> Arc<Closed> {
+        self.sender.closed().await
+    }
+
+    /// Returns a handle that sends from any task.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Returns the converter in use.
+    pub fn converter(&self) -> &AnyConverter {
+        &self.sender.link().converter
+    }
+
+    /// Returns the subprotocol that both ends have agreed on (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.sender.link().subprotocol.as_deref()
+    }
+
+    /// Returns the request that opened the connection, with path parameters and the state that the
+    /// request hook attached.
+    pub fn request(&self) -> &Request {
+        &self.sender.link().request
+    }
+
+    /// Returns the state of this type that an extension in use has for this session.
+    pub fn extension<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.sender.link().engine(|engine| engine.extension())
+    }
+
+    /// Changes the silence after which a ping leaves; `None` turns pings off.
+    pub fn set_ping_interval(&self, interval: impl Into<Option<Duration>>) {
+        let interval = interval.into();
+        self.reconfigure(|config| config.ping_interval = interval);
+    }
+
+    /// Changes the time for any byte to arrive after a ping.
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.reconfigure(|config| config.timeout = timeout);
+    }
+
+    /// Changes the limit of a received frame, in bytes, from the next frame on.
+    pub fn set_max_frame_size(&self, bytes: usize) {
+        self.reconfigure(|config| config.max_frame_size = bytes as u64);
+    }
+
+    /// Changes the limit of a received message, in bytes, from the next frame on.
+    pub fn set_max_message_size(&self, bytes: usize) {
+        self.reconfigure(|config| config.max_message_size = bytes as u64);
+    }
+
+    fn reconfigure(&self, change: impl FnOnce(&mut crate::engine::EngineConfig)) {
+        self.sender.link().with_engine(|engine, _| engine.reconfigure(change));
+    }
+
+    fn tell(&mut self, closed: Arc<Closed>) -> Result<Option<Message>, SessionError> {
+        let first = !std::mem::replace(&mut self.told, true);
+        if first && !closed.is_normal() { Err(SessionError::Closed(closed)) } else { Ok(None) }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let reason = match thread::panicking() {
+            true => CloseReason::new(CloseCode::INTERNAL_ERROR, "internal error"),
+            false => CloseReason::NORMAL,
+        };
+        self.sender.link().abandon(reason);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("path", &self.request().path())
+            .field("subprotocol", &self.subprotocol())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,252 @@
+//! What a session is told: converter, limits, times, queues and extensions. Knows no socket.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use converse_core::ContentConverter;
+
+use crate::{
+    engine::EngineConfig,
+    extension::{Extension, ExtensionError, ExtensionStack},
+    frame::Role,
+    session::{AnyConverter, Overflow},
+};
+
+/// Limits, times, queues, converter and extensions of a session.
+///
+/// Every limit has a default that bounds what a peer can make this end hold. Options are cheap to
+/// clone; a [`Server`](crate::server::Server) shares one value among all sessions of a route.
+///
+/// ```
+/// use std::time::Duration;
+/// use converse::SessionOptions;
+///
+/// let options = SessionOptions::default()
+///     .ping_interval(Duration::from_secs(15))
+///     .max_message_size(64 * 1024);
+/// assert_eq!(options.limits().max_message_size, 64 * 1024);
+/// ```
+#[derive(Clone)]
+pub struct SessionOptions {
+    pub(crate) converter: AnyConverter,
+    pub(crate) limits: Limits,
+    pub(crate) overflow: Overflow,
+    pub(crate) extensions: Vec<Arc<dyn Extension>>,
+    pub(crate) subprotocols: Vec<String>,
+}
+
+/// The numbers of [`SessionOptions`], as they can be read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Payload bytes of one received frame; `None` means as many as a message may have.
+    pub max_frame_size: Option<usize>,
+    /// Payload bytes of one received message, after decompression.
+    pub max_message_size: usize,
+    /// Payload bytes of one sent frame; a longer message leaves in fragments, and pings and pongs
+    /// pass between them.
+    pub fragment_size: usize,
+    /// Silence after which a ping leaves; `None` for never.
+    pub ping_interval: Option<Duration>,
+    /// Time for any byte to arrive after a ping.
+    pub timeout: Duration,
+    /// Time for the closing handshake, and for a handler to end once the connection has.
+    pub close_timeout: Duration,
+    /// Time for the transport to take a byte while some wait.
+    pub write_timeout: Duration,
+    /// Time for a message to arrive whole, from its first byte on; `None` for ever.
+    pub message_timeout: Option<Duration>,
+    /// Bytes of accepted and unsent messages above which `send` waits.
+    pub soft_mark: usize,
+    /// Bytes of accepted and unsent messages above which an overflow policy acts.
+    pub hard_mark: usize,
+    /// Bytes of received messages that wait for the application; beyond that nothing is read.
+    pub receive_queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame_size: None,
+            max_message_size: 1024 * 1024,
+            fragment_size: 128 * 1024,
+            ping_interval: Some(Duration::from_secs(20)),
+            timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
+            message_timeout: Some(Duration::from_secs(30)),
+            soft_mark: 64 * 1024,
+            hard_mark: 1024 * 1024,
+            receive_queue: 64 * 1024,
+        }
+    }
+}
+
+impl Default for SessionOptions {
+    /// JSON (or the first format whose feature is on), the limits of [`Limits::default`], no
+    /// extension, and a `send` that waits for room.
+    fn default() -> Self {
+        Self {
+            converter: AnyConverter::default(),
+            limits: Limits::default(),
+            overflow: Overflow::Wait,
+            extensions: Vec::new(),
+            subprotocols: Vec::new(),
+        }
+    }
+}
+
+impl SessionOptions {
+    /// Chooses how values become messages. Default: JSON.
+    ///
+    /// The three built-in converters are called statically; any other goes through erased-serde,
+    /// which costs two to five times as much.
+    #[must_use]
+    pub fn content_converter(mut self, converter: impl ContentConverter) -> Self {
+        self.converter = AnyConverter::new(converter);
+        self
+    }
+
+    /// Limits the payload of one received frame, in bytes; over it the peer sees 1009. Default: as
+    /// many as [`max_message_size`](Self::max_message_size).
+    #[must_use]
+    pub fn max_frame_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.limits.max_frame_size = bytes.into();
+        self
+    }
+
+    /// Limits the payload of one received message, in bytes, after decompression; over it the peer
+    /// sees 1009. Default: 1 MiB.
+    #[must_use]
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.limits.max_message_size = bytes;
+        self
+    }
+
+    /// Sets the payload of the longest frame that is sent, in bytes (1 at least); a longer message
+    /// leaves in fragments, and control frames pass between them. Default: 128 KiB.
+    #[must_use]
+    pub fn fragment_size(mut self, bytes: usize) -> Self {
+        self.limits.fragment_size = bytes.max(1);
+        self
+    }
+
+    /// Sets the silence after which a ping leaves; `None` turns pings off. Default: 20 s.
+    #[must_use]
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.limits.ping_interval = interval.into();
+        self
+    }
+
+    /// Sets the time for any byte to arrive after a ping; then the peer counts as dead. Default: 20 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = timeout;
+        self
+    }
+
+    /// Sets the time for the closing handshake (RFC 6455 §7.1.1); also how long a handler may run on
+    /// once its connection has ended. Default: 5 s.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.close_timeout = timeout;
+        self
+    }
+
+    /// Sets the time for the transport to take at least a byte while some wait; then the connection is
+    /// cut: the peer reads nothing. Default: 10 s.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.write_timeout = timeout;
+        self
+    }
+
+    /// Sets the time for a message to arrive whole, from its first byte on; over it the peer sees
+    /// 1008. `None` waits for ever. Default: 30 s.
+    #[must_use]
+    pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.message_timeout = timeout.into();
+        self
+    }
+
+    /// Sets the marks of the send queue, in bytes of accepted and unsent messages: above `soft` a
+    /// `send` waits, above `hard` (never under `soft`) an [`Overflow`] policy acts. Default: 64 KiB
+    /// and 1 MiB.
+    #[must_use]
+    pub fn send_queue(mut self, soft: usize, hard: usize) -> Self {
+        self.limits.soft_mark = soft.max(1);
+        self.limits.hard_mark = hard.max(self.limits.soft_mark);
+        self
+    }
+
+    /// Chooses what `send` does when the peer reads too slowly. Default: [`Overflow::Wait`].
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Sets how many bytes of received messages may wait for the application; beyond that nothing is
+    /// read, and TCP slows the peer down. Default: 64 KiB.
+    #[must_use]
+    pub fn receive_queue(mut self, bytes: usize) -> Self {
+        self.limits.receive_queue = bytes.max(1);
+        self
+    }
+
+    /// Adds an extension; the order is the client's order of preference. Two that claim one reserved
+    /// bit, or have one name, are refused when the server is bound or the client connects.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension) -> Self {
+        self.extensions.push(Arc::new(extension));
+        self
+    }
+
+    /// Adds a subprotocol (RFC 6455 §1.9); a server prefers those added first, a client offers all.
+    #[must_use]
+    pub fn subprotocol(mut self, token: impl Into<String>) -> Self {
+        self.subprotocols.push(token.into());
+        self
+    }
+
+    /// Returns the limits and times.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Checks what no single setter can.
+    pub(crate) fn check(&self) -> Result<(), ExtensionError> {
+        ExtensionStack::check(&self.extensions)
+    }
+
+    /// Returns what the engine needs of this.
+    pub(crate) fn engine(&self, role: Role, raw: bool) -> EngineConfig {
+        let limits = &self.limits;
+        EngineConfig {
+            role,
+            max_frame_size: limits.max_frame_size.unwrap_or(limits.max_message_size) as u64,
+            max_message_size: limits.max_message_size as u64,
+            fragment_size: limits.fragment_size,
+            receive_queue: limits.receive_queue,
+            ping_interval: limits.ping_interval.filter(|_| !raw),
+            timeout: limits.timeout,
+            close_timeout: limits.close_timeout,
+            write_timeout: limits.write_timeout,
+            message_timeout: limits.message_timeout,
+            raw,
+            mask_source: rand::random,
+        }
+    }
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extensions: Vec<&str> = self.extensions.iter().map(|extension| extension.name()).collect();
+        f.debug_struct("SessionOptions")
+            .field("converter", &self.converter.subprotocol())
+            .field("limits", &self.limits)
+            .field("overflow", &self.overflow)
+            .field("extensions", &extensions)
+            .field("subprotocols", &self.subprotocols)
+            .finish()
+    }
+}

@@ -1,0 +1,215 @@
+//! The sending half of a session, usable from any task. Knows no socket.
+
+use std::{cell::Cell, fmt, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use converse_core::{ContentConverter, Format, Message};
+use serde::Serialize;
+
+use crate::{
+    engine::Closed,
+    frame::{CloseReason, OpCode},
+    session::{
+        error::{SendError, SendErrorKind, SessionError},
+        link::Link,
+        outbox::{Offered, Outgoing, message_of},
+    },
+};
+
+/// From this size on an encoded value is queued by reference instead of being copied, in bytes.
+const BY_REFERENCE: usize = 8 * 1024;
+
+thread_local! {
+    /// Where values are encoded before they are queued.
+    static ENCODE_BUFFER: Cell<BytesMut> = Cell::new(BytesMut::new());
+}
+
+/// Sends into one session from any task; clones send into the same one.
+///
+/// Messages of one sender leave in the order of its calls. A message that was accepted leaves without
+/// any further call, whatever the sender or the handler awaits next.
+#[derive(Clone)]
+pub struct Sender {
+    link: Arc<Link>,
+}
+
+impl Sender {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link }
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Sends a value as one message, encoded by the session's converter.
+    ///
+    /// Waits for room first, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// [`SessionError::Convert`] when the value cannot be encoded; [`SessionError::Send`], with the
+    /// encoded message, when it was not taken.
+    ///
+    /// # Cancel safety
+    /// A dropped call has queued all of the message or nothing.
+    pub async fn send_serialized<T>(&self, value: &T) -> Result<(), SessionError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let message = match self.offer_encoded(value)? {
+            Offered::NoRoom(message) => message,
+            offered => return Ok(taken(offered)?),
+        };
+        Ok(self.send(message).await?)
+    }
+
+    /// Sends a value as one message, without waiting.
+    ///
+    /// # Errors
+    /// As [`send_serialized`](Self::send_serialized), and [`SendErrorKind::Full`] when there is no
+    /// room.
+    pub fn try_send_serialized<T>(&self, value: &T) -> Result<(), SessionError>
+    where
+        T: Serialize + ?Sized,
+    {
+        Ok(taken(self.offer_encoded(value)?)?)
+    }
+
+    /// Sends a message.
+    ///
+    /// With [`Overflow::Wait`](crate::session::Overflow::Wait) it waits while more than the soft mark
+    /// of bytes is queued; the other policies never wait.
+    ///
+    /// # Errors
+    /// When the conversation is closing or closed, or the policy refuses; the message is in the error.
+    ///
+    /// # Cancel safety
+    /// A dropped call has queued all of the message or nothing.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        taken(self.link.send(Outgoing::Message(message.into())).await)
+    }
+
+    /// Sends a message, without waiting.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`SendErrorKind::Full`] when there is no room.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        taken(self.link.offer(Outgoing::Message(message.into())))
+    }
+
+    /// Waits until everything that was accepted so far has been handed to the transport.
+    ///
+    /// Nothing needs this to leave; it tells when it has.
+    ///
+    /// # Errors
+    /// [`SessionError::Closed`] when the conversation ended before.
+    ///
+    /// # Cancel safety
+    /// Dropping the call changes nothing.
+    pub async fn flush(&self) -> Result<(), SessionError> {
+        let mut mark = self.link.lock().flush_mark();
+        let ended = self.link.wait(|state| match state.is_flushed(&mut mark) {
+            true => Some(None),
+            false => state.closed().map(Some),
+        });
+        match ended.await {
+            None => Ok(()),
+            Some(closed) => Err(SessionError::Closed(closed)),
+        }
+    }
+
+    /// Sends a ping, and waits for its pong; returns the round-trip time. Calls that overlap share one
+    /// ping.
+    ///
+    /// # Errors
+    /// [`SessionError::Closed`] when the conversation ends before the pong arrives.
+    ///
+    /// # Cancel safety
+    /// Dropping the call loses nothing; the ping may have left.
+    pub async fn ping(&self) -> Result<Duration, SessionError> {
+        let Some(id) = self.link.with_engine(|engine, now| engine.ping(now)) else {
+            return Err(SessionError::Closed(self.closed().await));
+        };
+        let answer = self.link.wait(|state| match state.pong(id) {
+            Some(time) => Some(Ok(time)),
+            None => state.closed().map(Err),
+        });
+        answer.await.map_err(SessionError::Closed)
+    }
+
+    /// Closes the conversation (RFC 6455 §7.1.2), and waits for its end: at most the close timeout.
+    ///
+    /// What was accepted before leaves before. Does nothing but wait when the conversation is closing
+    /// already.
+    ///
+    /// # Cancel safety
+    /// Once polled, the close goes on when the call is dropped.
+    pub async fn close(&self, reason: impl Into<CloseReason>) -> Arc<Closed> {
+        self.start_close(reason);
+        self.closed().await
+    }
+
+    /// Begins to close the conversation, and does not wait for its end.
+    pub fn start_close(&self, reason: impl Into<CloseReason>) {
+        self.link.close(reason.into());
+    }
+
+    /// Waits for the end of the conversation; returns what went over the wire.
+    ///
+    /// # Cancel safety
+    /// Dropping the call changes nothing; it may be called again and gives the same.
+    pub async fn closed(&self) -> Arc<Closed> {
+        self.link.wait(|state| state.closed()).await
+    }
+
+    /// Tells whether messages are not taken any more.
+    pub fn is_closed(&self) -> bool {
+        self.link.engine(|engine| !engine.accepts_messages())
+    }
+
+    /// Returns how many bytes were accepted and have not left.
+    pub fn queued_bytes(&self) -> usize {
+        let state = self.link.lock();
+        state.outbox.queued(&state.engine)
+    }
+
+    /// Returns how many messages the overflow policy has dropped or replaced.
+    pub fn dropped_messages(&self) -> u64 {
+        self.link.lock().outbox.dropped()
+    }
+
+    /// Encodes a value outside of the lock, and offers it once.
+    fn offer_encoded<T>(&self, value: &T) -> Result<Offered, SessionError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let converter = &self.link.converter;
+        let mut buffer = ENCODE_BUFFER.take();
+        buffer.clear();
+        converter.encode(value, &mut buffer)?;
+        let opcode = match converter.format() {
+            Format::Text => OpCode::Text,
+            Format::Binary => OpCode::Binary,
+        };
+        if buffer.len() >= BY_REFERENCE {
+            return Ok(self.link.offer(Outgoing::Message(message_of(opcode, buffer.freeze()))));
+        }
+        let offered = self.link.offer(Outgoing::Encoded(opcode, &buffer));
+        ENCODE_BUFFER.set(buffer);
+        Ok(offered)
+    }
+}
+
+fn taken(offered: Offered) -> Result<(), SendError> {
+    match offered {
+        Offered::Taken => Ok(()),
+        Offered::NoRoom(message) => Err(SendError::new(SendErrorKind::Full, message)),
+        Offered::Refused(kind, message) => Err(SendError::new(kind, message)),
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("queued_bytes", &self.queued_bytes()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! One task per connection: polls the handler and the driver in turn, so that everything the handler
+//! has produced leaves in one write. Knows no accept loop.
+
+use std::{
+    any::Any,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Sleep,
+};
+
+use crate::{
+    engine::{Closed, TURN},
+    frame::{CloseCode, CloseReason},
+    session::{
+        driver::{Driver, Turn},
+        link::Link,
+    },
+};
+
+/// After this many bytes one connection lets others have their turn.
+const TURN_BYTES: usize = 256 * 1024;
+
+/// An application's error, whatever its type.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An application's part in a conversation, of any type.
+pub(crate) type AnyHandler = dyn Future<Output = Result<(), BoxError>> + Send;
+
+/// How a handler ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It returned `Ok`; the peer saw 1000.
+    Finished,
+    /// It returned an error; the peer saw 1011.
+    Failed(BoxError),
+    /// It panicked; the peer saw 1011.
+    Panicked(Box<dyn Any + Send>),
+    /// The connection ended, and it did not end itself in time.
+    Dropped,
+}
+
+/// The handler of a session that is driven elsewhere.
+pub(crate) type NoHandler = std::future::Ready<Result<(), BoxError>>;
+
+/// A connection with its handler, as one future. Completes when both have ended.
+pub(crate) struct Conversation<T, H: ?Sized> {
+    link: Arc<Link>,
+    driver: Option<Driver<T>>,
+    handler: Option<Pin<Box<H>>>,
+    outcome: Option<Outcome>,
+    /// Runs while the connection has ended and the handler has not.
+    grace: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T, H> Conversation<T, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Future<Output = Result<(), BoxError>> + ?Sized,
+{
+    /// Joins a driver with a handler; without one the session is elsewhere.
+    pub(crate) fn new(link: Arc<Link>, driver: Driver<T>, handler: Option<Pin<Box<H>>>) -> Self {
+        Self { link, driver: Some(driver), handler, outcome: None, grace: None }
+    }
+
+    fn poll_handler(&mut self, cx: &mut Context<'_>) {
+        let Some(handler) = &mut self.handler else { return };
+        let outcome = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return,
+            Ok(Poll::Ready(Ok(()))) => Outcome::Finished,
+            Ok(Poll::Ready(Err(error))) => Outcome::Failed(error),
+            Err(panic) => Outcome::Panicked(panic),
+        };
+        self.end_handler(outcome);
+    }
+
+    /// Closes the connection as the handler's end asks for.
+    fn end_handler(&mut self, outcome: Outcome) {
+        let reason = match outcome {
+            Outcome::Finished | Outcome::Dropped => CloseReason::NORMAL,
+            Outcome::Failed(_) | Outcome::Panicked(_) => {
+                CloseReason::new(CloseCode::INTERNAL_ERROR, "internal error")
+            }
+        };
+        self.outcome = Some(outcome);
+        // Dropping a future that panicked may panic again; nothing of it may reach the executor.
+        let handler = self.handler.take();
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(handler)));
+        let mut state = self.link.lock();
+        state.abandoned = None;
+        state.close(reason);
+        state.engine.stop_delivery();
+    }
+
+    /// The connection has ended: gives the handler a last while.
+    fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.handler.is_none() {
+            return Poll::Ready(());
+        }
+        let time = self.link.engine(|engine| engine.config().close_timeout);
+        let grace = self.grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        if grace.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.end_handler(Outcome::Dropped);
+        Poll::Ready(())
+    }
+}
+
+impl<T, H> Future for Conversation<T, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Future<Output = Result<(), BoxError>> + ?Sized,
+{
+    type Output = (Outcome, Arc<Closed>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let before = {
+            let mut state = this.link.lock();
+            state.driver_runs();
+            state.engine.received()
+        };
+        loop {
+            this.poll_handler(cx);
+            let Some(driver) = &mut this.driver else { break };
+            match driver.turn(cx) {
+                Turn::Idle => return Poll::Pending,
+                Turn::Done => {
+                    this.driver = None;
+                    continue;
+                }
+                Turn::Again => {}
+            }
+            let received = this.link.engine(|engine| engine.received()) - before;
+            if received >= TURN as u64 || driver.moved() >= TURN_BYTES {
+                driver.rest();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        if this.poll_grace(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let outcome = this.outcome.take().unwrap_or(Outcome::Finished);
+        let closed = this.link.engine(|engine| engine.closed().cloned());
+        Poll::Ready((outcome, closed.unwrap_or_else(|| Arc::new(Closed::aborted()))))
+    }
+}
+
+impl<T, H: ?Sized> Unpin for Conversation<T, H> {}
