@@ -15,11 +15,8 @@ async fn echo(mut session: Session) -> converse::Result<()> {
 
 async fn serve(port: u16) -> converse::Result<()> {
     let options = SessionOptions::default().max_message_size(16 * 1024 * 1024);
-    let server = Server::new(options)
-        .route("/", echo)
-        .route("/{*path}", echo)
-        .bind(("127.0.0.1", port))
-        .await?;
+    let server =
+        Server::new(options).route("/", echo).route("/{*path}", echo).bind(("127.0.0.1", port)).await?;
     println!("listening on {}", server.local_addr());
     std::io::stdout().flush().ok();
     server.serve().await;

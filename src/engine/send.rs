@@ -218,11 +218,11 @@ impl Engine {
         let before = to.len();
         self.control.drain(&self.encoder, to);
         self.data.move_frames(to, GIVEN_AT_ONCE);
-        if self.data.is_empty() {
-            if let Some(reason) = self.close_pending.take() {
-                self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);
-                self.close_given = Some(reason);
-            }
+        if self.data.is_empty()
+            && let Some(reason) = self.close_pending.take()
+        {
+            self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);
+            self.close_given = Some(reason);
         }
         self.in_flight += to.len() - before;
     }

@@ -73,10 +73,10 @@ impl Decoder {
     /// Reads a header that may have begun in earlier input.
     fn header(&mut self, input: &[u8]) -> Result<(Option<FrameHeader>, usize), ProtocolError> {
         let held = usize::from(self.head_len);
-        if held == 0 {
-            if let Some((header, len)) = FrameHeader::parse(input, self.rules)? {
-                return Ok((Some(header), len));
-            }
+        if held == 0
+            && let Some((header, len)) = FrameHeader::parse(input, self.rules)?
+        {
+            return Ok((Some(header), len));
         }
         let more = input.len().min(MAX_HEADER - held);
         self.head[held..held + more].copy_from_slice(&input[..more]);

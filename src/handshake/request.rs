@@ -12,7 +12,9 @@ use crate::extension::{ExtensionGrammarError, ExtensionOffer};
 ///
 /// A session keeps its request for life, so it is small: the head as it was received, in one piece, read again on
 /// each access. A browser's request of 600 bytes costs 600 bytes of heap.
-#[derive(Clone)]
+///
+/// The default value is the request of a session whose upgrade was done elsewhere: path `/`, no headers.
+#[derive(Clone, Default)]
 pub struct Request {
     head: Bytes,
     target: Target,

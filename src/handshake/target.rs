@@ -8,7 +8,7 @@ use super::{HeadReader, host::HostPort};
 ///
 /// Accepted are the origin-form and, because RFC 7230 §5.3.2 says a server MUST and RFC 6455 §4.2.1 names it, the
 /// absolute-form with `http`, `https`, `ws` or `wss`. The authority-form belongs to CONNECT, `*` to OPTIONS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Target {
     start: u16,
     authority: u16,

@@ -7,8 +7,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    engine::{Engine, EngineConfig},
+    engine::{Closed, Engine, EngineConfig},
     extension::ExtensionStack,
+    frame::Role,
     handshake::Request,
     session::{
         Session, SessionOptions,
@@ -16,7 +17,7 @@ use crate::{
         link::{Link, now},
         outbox::Outbox,
         sender::Sender,
-        task::{BoxError, Conversation, NoHandler},
+        task::{BoxError, Conversation, NoHandler, Outcome},
     },
 };
 
@@ -60,5 +61,58 @@ impl Setup<'_> {
         let (conversation, session) = self.start::<T, NoHandler, _>(io, |session| (None, session));
         tokio::spawn(conversation);
         session
+    }
+}
+
+impl Session {
+    /// Holds a conversation over a transport whose upgrade was done elsewhere, such as by hyper or axum.
+    /// Its driver runs in a task of its own. The options' extensions are not used: nobody has agreed on
+    /// them.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn over<T>(io: T, role: Role, options: &SessionOptions) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Setup::bare(role, options).spawn(io)
+    }
+
+    /// Holds a conversation over a transport whose upgrade was done elsewhere, with a handler that runs
+    /// beside the driver in this very task. Returns when both have ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the call cuts the connection.
+    pub async fn run_over<T, H, F, E>(
+        io: T,
+        role: Role,
+        options: &SessionOptions,
+        handler: H,
+    ) -> (Outcome, Arc<Closed>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+        H: FnOnce(Self) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Into<BoxError>,
+    {
+        let (conversation, ()) = Setup::bare(role, options).start(io, |session| {
+            let conversation = handler(session);
+            (Some(Box::pin(async move { conversation.await.map_err(Into::into) })), ())
+        });
+        conversation.await
+    }
+}
+
+impl<'a> Setup<'a> {
+    /// A session of whose handshake nothing is known.
+    fn bare(role: Role, options: &'a SessionOptions) -> Self {
+        Self {
+            options,
+            config: Arc::new(options.engine(role, false)),
+            stack: ExtensionStack::default(),
+            request: Request::default(),
+            subprotocol: None,
+            glued: BytesMut::new(),
+        }
     }
 }

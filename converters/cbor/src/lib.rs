@@ -31,13 +31,14 @@ use crate::deserializer::Deserializer;
 /// use converse_core::ContentConverter;
 ///
 /// let mut out = bytes::BytesMut::new();
-/// CborConverter.encode(&(1, "two"), &mut out)?;
+/// CborConverter::default().encode(&(1, "two"), &mut out)?;
 /// assert_eq!(out, &b"\x82\x01\x63two"[..]);
-/// assert_eq!(CborConverter.decode::<(u8, &str)>(&out)?, (1, "two"));
+/// assert_eq!(CborConverter::default().decode::<(u8, &str)>(&out)?, (1, "two"));
 /// # Ok::<_, converse_core::ConvertError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct CborConverter;
+#[non_exhaustive]
+pub struct CborConverter {}
 
 impl ContentConverter for CborConverter {
     fn format(&self) -> Format {

@@ -43,28 +43,28 @@ fn order() -> Order<'static> {
 
 fn encode<T: Serialize + ?Sized>(value: &T) -> BytesMut {
     let mut out = BytesMut::new();
-    CborConverter.encode(value, &mut out).unwrap();
+    CborConverter::default().encode(value, &mut out).unwrap();
     out
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> T {
-    CborConverter.decode(bytes).unwrap()
+    CborConverter::default().decode(bytes).unwrap()
 }
 
 fn refusal<T: DeserializeOwned>(bytes: &[u8]) -> Option<ConvertErrorKind> {
-    CborConverter.decode::<T>(bytes).err().map(|error| error.kind())
+    CborConverter::default().decode::<T>(bytes).err().map(|error| error.kind())
 }
 
 #[test]
 fn a_struct_is_a_map() {
     assert_eq!(encode(&order()), ORDER);
-    assert_eq!(CborConverter.decode::<Order<'_>>(ORDER).unwrap(), order());
+    assert_eq!(CborConverter::default().decode::<Order<'_>>(ORDER).unwrap(), order());
 }
 
 #[test]
 fn a_struct_is_read_from_an_array() {
     let bytes = b"\x86\x07\x62ab\xf5\x42\x00\xff\xa1\x64Pair\x82\x01\x20\xf6";
-    assert_eq!(CborConverter.decode::<Order<'_>>(bytes).unwrap(), order());
+    assert_eq!(CborConverter::default().decode::<Order<'_>>(bytes).unwrap(), order());
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn scalars_take_their_shortest_form() {
 
 #[test]
 fn it_is_binary() {
-    assert_eq!(CborConverter.format(), Format::Binary);
-    assert_eq!(CborConverter.subprotocol(), "cbor");
+    assert_eq!(CborConverter::default().format(), Format::Binary);
+    assert_eq!(CborConverter::default().subprotocol(), "cbor");
 }
 
 #[test]

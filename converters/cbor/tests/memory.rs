@@ -25,5 +25,5 @@ fn lengths_that_lie_cost_no_memory() {
         b"\x9f",                                     // array of indefinite length
         b"\xbf\x01",                                 // map of indefinite length and a key
     ];
-    lying_lengths_cost_no_memory(&CborConverter, &lies, meter);
+    lying_lengths_cost_no_memory(&CborConverter::default(), &lies, meter);
 }

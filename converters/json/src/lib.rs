@@ -21,13 +21,14 @@ use serde::{Serialize, de::DeserializeSeed};
 /// use converse_json::JsonConverter;
 ///
 /// let mut out = bytes::BytesMut::new();
-/// JsonConverter.encode(&(1, "two"), &mut out)?;
+/// JsonConverter::default().encode(&(1, "two"), &mut out)?;
 /// assert_eq!(out, r#"[1,"two"]"#);
-/// assert_eq!(JsonConverter.decode::<(u8, &str)>(&out)?, (1, "two"));
+/// assert_eq!(JsonConverter::default().decode::<(u8, &str)>(&out)?, (1, "two"));
 /// # Ok::<_, converse_core::ConvertError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct JsonConverter;
+#[non_exhaustive]
+pub struct JsonConverter {}
 
 impl ContentConverter for JsonConverter {
     fn format(&self) -> Format {

@@ -33,18 +33,18 @@ fn order() -> Order<'static> {
 
 fn encode<T: Serialize>(value: &T) -> BytesMut {
     let mut out = BytesMut::new();
-    JsonConverter.encode(value, &mut out).unwrap();
+    JsonConverter::default().encode(value, &mut out).unwrap();
     out
 }
 
 fn refusal<T: DeserializeOwned>(text: impl AsRef<[u8]>) -> Option<ConvertErrorKind> {
-    JsonConverter.decode::<T>(text.as_ref()).err().map(|error| error.kind())
+    JsonConverter::default().decode::<T>(text.as_ref()).err().map(|error| error.kind())
 }
 
 #[test]
 fn a_struct_is_an_object() {
     assert_eq!(encode(&order()), ORDER);
-    assert_eq!(JsonConverter.decode::<Order<'_>>(ORDER.as_bytes()).unwrap(), order());
+    assert_eq!(JsonConverter::default().decode::<Order<'_>>(ORDER.as_bytes()).unwrap(), order());
 }
 
 #[test]
@@ -58,15 +58,15 @@ fn scalars_are_written_as_rfc_8259_has_them() {
 
 #[test]
 fn it_writes_text_and_reads_both() {
-    assert_eq!(JsonConverter.format(), Format::Text);
-    assert_eq!(JsonConverter.subprotocol(), "json");
-    assert!(JsonConverter.is_applicable(&Message::text("1")));
-    assert!(JsonConverter.is_applicable(&Message::binary(&b"1"[..])));
+    assert_eq!(JsonConverter::default().format(), Format::Text);
+    assert_eq!(JsonConverter::default().subprotocol(), "json");
+    assert!(JsonConverter::default().is_applicable(&Message::text("1")));
+    assert!(JsonConverter::default().is_applicable(&Message::binary(&b"1"[..])));
 }
 
 #[test]
 fn white_space_around_the_value_is_fine() {
-    assert_eq!(JsonConverter.decode::<u8>(b" \t\r\n 1 \t\r\n ").unwrap(), 1);
+    assert_eq!(JsonConverter::default().decode::<u8>(b" \t\r\n 1 \t\r\n ").unwrap(), 1);
 }
 
 #[test]
@@ -95,6 +95,6 @@ fn text_with_escapes_is_read_where_it_need_not_be_borrowed() {
         name: Cow<'a, str>,
     }
     let text = br#"{"name":"a\u00e9\n"}"#;
-    assert_eq!(JsonConverter.decode::<Named<'_>>(text).unwrap().name, "aé\n");
-    assert!(JsonConverter.decode::<&str>(br#""\n""#).is_err());
+    assert_eq!(JsonConverter::default().decode::<Named<'_>>(text).unwrap().name, "aé\n");
+    assert!(JsonConverter::default().decode::<&str>(br#""\n""#).is_err());
 }

@@ -26,13 +26,14 @@ use serde::{Deserialize, Serialize, de::DeserializeSeed};
 /// use converse_msgpack::MessagePackConverter;
 ///
 /// let mut out = bytes::BytesMut::new();
-/// MessagePackConverter.encode(&(1, "two"), &mut out)?;
+/// MessagePackConverter::default().encode(&(1, "two"), &mut out)?;
 /// assert_eq!(out, &b"\x92\x01\xa3two"[..]);
-/// assert_eq!(MessagePackConverter.decode::<(u8, &str)>(&out)?, (1, "two"));
+/// assert_eq!(MessagePackConverter::default().decode::<(u8, &str)>(&out)?, (1, "two"));
 /// # Ok::<_, converse_core::ConvertError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct MessagePackConverter;
+#[non_exhaustive]
+pub struct MessagePackConverter {}
 
 impl ContentConverter for MessagePackConverter {
     fn format(&self) -> Format {

@@ -43,28 +43,28 @@ fn order() -> Order<'static> {
 
 fn encode<T: Serialize + ?Sized>(value: &T) -> BytesMut {
     let mut out = BytesMut::new();
-    MessagePackConverter.encode(value, &mut out).unwrap();
+    MessagePackConverter::default().encode(value, &mut out).unwrap();
     out
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> T {
-    MessagePackConverter.decode(bytes).unwrap()
+    MessagePackConverter::default().decode(bytes).unwrap()
 }
 
 fn refusal<T: DeserializeOwned>(bytes: &[u8]) -> Option<ConvertErrorKind> {
-    MessagePackConverter.decode::<T>(bytes).err().map(|error| error.kind())
+    MessagePackConverter::default().decode::<T>(bytes).err().map(|error| error.kind())
 }
 
 #[test]
 fn a_struct_is_a_map() {
     assert_eq!(encode(&order()), ORDER);
-    assert_eq!(MessagePackConverter.decode::<Order<'_>>(ORDER).unwrap(), order());
+    assert_eq!(MessagePackConverter::default().decode::<Order<'_>>(ORDER).unwrap(), order());
 }
 
 #[test]
 fn a_struct_is_read_from_an_array() {
     let bytes = b"\x96\x07\xa2ab\xc3\xc4\x02\x00\xff\x81\xa4Pair\x92\x01\xff\xc0";
-    assert_eq!(MessagePackConverter.decode::<Order<'_>>(bytes).unwrap(), order());
+    assert_eq!(MessagePackConverter::default().decode::<Order<'_>>(bytes).unwrap(), order());
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn scalars_take_their_shortest_form() {
 
 #[test]
 fn it_is_binary() {
-    assert_eq!(MessagePackConverter.format(), Format::Binary);
-    assert_eq!(MessagePackConverter.subprotocol(), "msgpack");
+    assert_eq!(MessagePackConverter::default().format(), Format::Binary);
+    assert_eq!(MessagePackConverter::default().subprotocol(), "msgpack");
 }
 
 #[test]

@@ -24,5 +24,5 @@ fn lengths_that_lie_cost_no_memory() {
         b"\xdc\xff\xff",             // array 16
         b"\xde\xff\xff\x01",         // map 16 and a key
     ];
-    lying_lengths_cost_no_memory(&MessagePackConverter, &lies, meter);
+    lying_lengths_cost_no_memory(&MessagePackConverter::default(), &lies, meter);
 }
