@@ -1,1 +1,0 @@
-//! Transcripts between engines and hand-made peers.

@@ -1,0 +1,275 @@
+//! Whatever arrives, and however it is cut: the same verdict, no panic, no timer that stays due.
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+use super::{
+    Solo, Wire, config, frame, masked, ms,
+    toys::{checksum, server_stack, shred, xor},
+};
+use crate::{
+    engine::{EngineConfig, Event, Phase},
+    extension::ExtensionStack,
+    frame::{CloseReason, Frame, Role},
+};
+
+/// Which engine a stream is played to.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    role: Role,
+    raw: bool,
+    extensions: u8,
+    small: bool,
+}
+
+impl Setting {
+    fn solo(self) -> Solo {
+        let mut config = EngineConfig { raw: self.raw, fragment_size: 10, ..config(self.role) };
+        if self.small {
+            config.max_frame_size = 150;
+            config.max_message_size = 180;
+            config.receive_queue = 50;
+        }
+        let stack = match self.extensions {
+            0 => ExtensionStack::default(),
+            1 => server_stack(&[xor(), checksum()]),
+            _ => server_stack(&[shred(), xor()]),
+        };
+        Solo::extended(config, stack)
+    }
+
+    fn frame(self, head: u8, payload: &[u8]) -> Vec<u8> {
+        if self.role == Role::Server { masked(head, payload) } else { frame(head, payload) }
+    }
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let role = prop_oneof![Just(Role::Server), Just(Role::Client)];
+    (role, prop::bool::weighted(0.2), 0_u8..3, any::<bool>())
+        .prop_map(|(role, raw, extensions, small)| Setting { role, raw, extensions, small })
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => "[a-zä𝄞]{0,20}".prop_map(String::into_bytes),
+        2 => vec(any::<u8>(), 0..140),
+        1 => Just(vec![b'x'; 200]),
+    ]
+}
+
+/// One thing that a peer puts on the wire: mostly legal.
+#[derive(Clone, Debug)]
+enum Step {
+    Message(bool, Vec<Vec<u8>>),
+    Ping(Vec<u8>),
+    Frame(u8, Vec<u8>),
+    Close(u16, Vec<u8>),
+    Bytes(Vec<u8>),
+}
+
+impl Step {
+    fn write(&self, setting: Setting, out: &mut Vec<u8>) {
+        match self {
+            Self::Message(is_text, fragments) => {
+                for (index, payload) in fragments.iter().enumerate() {
+                    let fin = if index + 1 == fragments.len() { 0x80 } else { 0 };
+                    let opcode = if index > 0 { 0 } else { 2 - u8::from(*is_text) };
+                    out.extend(setting.frame(fin | opcode, payload));
+                    if fin == 0 && payload.len() % 3 == 0 {
+                        out.extend(setting.frame(0x89, &payload[..payload.len().min(9)]));
+                    }
+                }
+            }
+            Self::Ping(payload) => out.extend(setting.frame(0x89, payload)),
+            Self::Frame(head, payload) => out.extend(setting.frame(*head, payload)),
+            Self::Close(code, text) => {
+                out.extend(setting.frame(0x88, &[&code.to_be_bytes()[..], text].concat()));
+            }
+            Self::Bytes(bytes) => out.extend(bytes),
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (any::<bool>(), vec(payload(), 1..4)).prop_map(|(text, parts)| Step::Message(text, parts)),
+        6 => vec(any::<u8>(), 0..20).prop_map(Step::Ping),
+        2 => (any::<u8>(), payload()).prop_map(|(head, payload)| Step::Frame(head, payload)),
+        1 => (990_u16..1020, "[a-z]{0,5}").prop_map(|(code, text)| Step::Close(code, text.into_bytes())),
+        1 => vec(any::<u8>(), 1..20).prop_map(Step::Bytes),
+    ]
+}
+
+fn stream(setting: Setting, steps: &[Step], damage: Option<(Index, u8)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    steps.iter().for_each(|step| step.write(setting, &mut bytes));
+    if let Some((index, value)) = damage.filter(|_| !bytes.is_empty()) {
+        let at = index.index(bytes.len());
+        bytes[at] = value;
+    }
+    bytes
+}
+
+/// Plays a stream in pieces of these lengths, over and over; then TCP ends, and time
+/// passes for a Close that the application leaves unanswered.
+fn play(setting: Setting, bytes: &[u8], pieces: &[usize]) -> (Vec<Event>, Vec<u8>) {
+    let mut solo = setting.solo();
+    let mut events = Vec::new();
+    let mut rest = bytes;
+    for &len in pieces.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, behind) = rest.split_at(len.min(rest.len()));
+        events.extend(solo.feed(piece));
+        rest = behind;
+    }
+    events.extend(solo.eof());
+    let output = solo.flush();
+    solo.wait(ms(5000));
+    events.extend(solo.events());
+    (events, output)
+}
+
+fn closed_once_and_last(events: &[Event]) -> bool {
+    let is_closed = |event: &Event| matches!(event, Event::Closed(_));
+    events.iter().filter(|event| is_closed(event)).count() == 1 && events.last().is_some_and(is_closed)
+}
+
+/// Something that happens to a connection.
+#[derive(Clone, Debug)]
+enum Happening {
+    Bytes(Vec<u8>),
+    Send(usize),
+    SendFrame(u8, bool, usize),
+    Ping,
+    Take,
+    Give,
+    Write(usize),
+    Sleep(u64),
+    Close,
+    CloseNow,
+    Eof,
+    Error,
+    Abort,
+    StopDelivery,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    prop_oneof![
+        6 => vec(step(), 1..4).prop_map(|steps| Bytes(stream(SERVER, &steps, None))),
+        4 => (0_usize..100).prop_map(Send),
+        3 => (0_u8..11, any::<bool>(), 0_usize..150).prop_map(|(code, fin, len)| SendFrame(code, fin, len)),
+        2 => Just(Ping),
+        4 => Just(Take),
+        3 => Just(Give),
+        6 => (0_usize..200).prop_map(Write),
+        6 => (0_u64..30_000).prop_map(Sleep),
+        1 => Just(Close),
+        1 => prop_oneof![Just(CloseNow), Just(Eof), Just(Error), Just(Abort), Just(StopDelivery)],
+    ]
+}
+
+const SERVER: Setting = Setting { role: Role::Server, raw: false, extensions: 0, small: true };
+
+fn happen(solo: &mut Solo, what: &Happening, out: &mut Vec<u8>, events: &mut Vec<Event>) {
+    use crate::frame::OpCode;
+    let now = solo.now;
+    match what {
+        Happening::Bytes(bytes) => drop(solo.hand(bytes)),
+        Happening::Send(len) if !solo.engine.config().raw => {
+            let _ = solo.engine.send(vec![7; *len].into(), now);
+        }
+        Happening::SendFrame(code, fin, len) if solo.engine.config().raw => {
+            let opcode = OpCode::from_bits(*code).unwrap_or(OpCode::Binary);
+            let payload = [&[3, 0xe8][..], &vec![b'x'; *len]].concat();
+            let _ = solo.engine.send_frame(Frame { opcode, fin: *fin, ..Frame::binary(payload) }, now);
+        }
+        Happening::Send(_) | Happening::SendFrame(..) => {}
+        Happening::Ping => drop(solo.engine.ping(now)),
+        Happening::Take => events.extend(solo.engine.poll_event()),
+        Happening::Give => solo.engine.poll_output(&mut solo.socket, now),
+        Happening::Write(limit) => out.extend(solo.write(*limit)),
+        Happening::Sleep(millis) => solo.wait(ms(*millis)),
+        Happening::Close => drop(solo.engine.close(CloseReason::NORMAL, now)),
+        Happening::CloseNow => solo.engine.close_now(CloseReason::NORMAL, now),
+        Happening::Eof => solo.engine.handle_eof(now),
+        Happening::Error => solo.engine.handle_error(std::io::ErrorKind::BrokenPipe, now),
+        Happening::Abort => solo.engine.abort(now),
+        Happening::StopDelivery => solo.engine.stop_delivery(),
+    }
+}
+
+/// Reads the whole frames at the beginning of what a server put out.
+fn whole_frames(bytes: &[u8]) -> Vec<Wire> {
+    let mut end = 0;
+    while let Some(&[_, len]) = bytes.get(end..end + 2) {
+        let (head, len) = match len {
+            126 => match bytes.get(end + 2..end + 4) {
+                Some(len) => (4, usize::from(u16::from_be_bytes([len[0], len[1]]))),
+                None => break,
+            },
+            len => (2, usize::from(len)),
+        };
+        if end + head + len > bytes.len() {
+            break;
+        }
+        end += head + len;
+    }
+    Wire::parse(&bytes[..end], Role::Server)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_of_the_input_gives_the_same_events_and_output(
+        setting in setting(),
+        steps in vec(step(), 0..12),
+        damage in prop::option::weighted(0.3, any::<(Index, u8)>()),
+        pieces in vec(1_usize..40, 1..8),
+    ) {
+        let bytes = stream(setting, &steps, damage);
+        let whole = play(setting, &bytes, &[usize::MAX]);
+        prop_assert!(closed_once_and_last(&whole.0), "{:?}", whole.0);
+        prop_assert_eq!(&play(setting, &bytes, &pieces), &whole);
+        prop_assert_eq!(&play(setting, &bytes, &[1]), &whole);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        setting in setting(),
+        bytes in vec(prop_oneof![any::<u8>(), Just(0x80), Just(0x00), Just(0x82)], 0..200),
+        pieces in vec(1_usize..20, 1..4),
+    ) {
+        let (events, output) = play(setting, &bytes, &pieces);
+        prop_assert!(closed_once_and_last(&events));
+        let closes = Wire::parse(&output, setting.role).iter().filter(|wire| wire.head == 0x88).count();
+        prop_assert!(closes <= 1);
+    }
+
+    #[test]
+    fn whatever_happens_timers_come_to_rest_and_the_output_is_legal(
+        raw: bool,
+        happenings in vec(happening(), 0..60),
+    ) {
+        let mut solo = Setting { raw, ..SERVER }.solo();
+        let (mut out, mut events) = (Vec::new(), Vec::new());
+        for what in &happenings {
+            happen(&mut solo, what, &mut out, &mut events);
+            solo.engine.handle_timeout(solo.now);
+            prop_assert!(solo.engine.poll_timeout().is_none_or(|at| at > solo.now), "{what:?}");
+            prop_assert!(solo.phase() != Phase::Done || solo.engine.poll_timeout().is_none());
+        }
+        solo.wait(ms(100_000));
+        events.extend(solo.events());
+        let ended = solo.phase() == Phase::Done;
+        prop_assert_eq!(ended, solo.engine.closed().is_some() && ended);
+        let told = events.iter().position(|event| matches!(event, Event::Closed(_)));
+        prop_assert!(told.is_none_or(|at| at + 1 == events.len()), "{events:?}");
+        let frames = whole_frames(&out);
+        let close = frames.iter().position(|wire| wire.head == 0x88);
+        prop_assert!(close.is_none_or(|at| at + 1 == frames.len()), "{frames:?}");
+        prop_assert!(frames.iter().all(|wire| wire.head & 8 == 0 || wire.payload.len() <= 125));
+    }
+}

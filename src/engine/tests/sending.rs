@@ -1,0 +1,107 @@
+//! RFC 6455 §5.4 and §6.1: messages out, their fragments, and the account of what left.
+
+use converse_core::Message;
+
+use super::{Pair, Solo, Wire, config, harness::binary};
+use crate::{
+    engine::EngineConfig,
+    frame::{OpCode, Role},
+};
+
+fn cutting(role: Role, fragment_size: usize) -> Solo {
+    Solo::with(EngineConfig { fragment_size, ..config(role) })
+}
+
+#[test]
+fn long_message_leaves_in_fragments_of_the_size() {
+    for role in [Role::Server, Role::Client] {
+        let mut solo = cutting(role, 4);
+        solo.engine.send("123456789".into(), solo.now).unwrap();
+        let expected = [Wire::new(0x01, "1234"), Wire::new(0x00, "5678"), Wire::new(0x80, "9")];
+        assert_eq!(solo.sent(), expected);
+    }
+}
+
+#[test]
+fn empty_message_is_one_empty_frame() {
+    let mut server = Solo::server();
+    server.engine.send(Message::text(""), server.now).unwrap();
+    server.engine.send(Message::binary(vec![]), server.now).unwrap();
+    assert_eq!(server.flush(), [0x81, 0, 0x82, 0]);
+}
+
+#[test]
+fn ping_interleaves_with_the_fragments_of_a_message() {
+    let mut client = cutting(Role::Client, 1000);
+    client.engine.send(vec![7; 200_000].into(), client.now).unwrap();
+    let mut sent = client.write(1);
+    client.engine.ping(client.now);
+    sent.extend(client.flush());
+    let frames = Wire::parse(&sent, Role::Client);
+    let place = frames.iter().position(|wire| wire.head == 0x89).unwrap();
+    assert!(place < 100, "the ping is frame {place}");
+    assert_eq!((frames[0].head, frames[1].head, frames.last().unwrap().head), (0x02, 0x00, 0x80));
+    assert!(frames.iter().all(|wire| wire.payload.len() <= 1000));
+}
+
+#[test]
+fn long_messages_arrive_whole_in_both_directions() {
+    let mut pair = Pair::new();
+    let long: Vec<u8> = (0..700_000_u32).map(|i| (i * 7 >> 3) as u8).collect();
+    pair.client.engine.send(long.clone().into(), pair.client.now).unwrap();
+    pair.server.engine.send(long.clone().into(), pair.server.now).unwrap();
+    assert_eq!(pair.carry(), (vec![binary(&long)], vec![binary(&long)]));
+}
+
+#[test]
+fn position_of_a_message_is_reached_when_its_last_byte_has_left() {
+    let mut server = Solo::server();
+    server.feed_frame(0x89, "pongs do not count");
+    server.engine.send(vec![7; 100_000].into(), server.now).unwrap();
+    let first = server.engine.data_queued();
+    assert!(server.engine.send_copied(OpCode::Binary, &[7; 10]));
+    assert_eq!(server.engine.data_queued(), first + 12);
+    while server.engine.data_written() < first {
+        assert!(!server.write(997).is_empty());
+    }
+    server.flush();
+    assert_eq!(server.engine.data_written(), first + 12);
+    assert_eq!(server.engine.queued(), 0);
+}
+
+#[test]
+fn what_waits_is_counted_until_it_has_left() {
+    let mut server = Solo::server();
+    server.engine.send(vec![7; 1000].into(), server.now).unwrap();
+    assert_eq!(server.engine.queued(), 1004);
+    server.engine.poll_output(&mut server.socket, server.now);
+    assert_eq!(server.engine.queued(), 1004);
+    server.write(4);
+    assert_eq!(server.engine.queued(), 1000);
+}
+
+#[test]
+fn at_most_64_kib_and_one_frame_are_given_out_at_once() {
+    let mut server = cutting(Role::Server, 16 * 1024);
+    server.engine.send(vec![7; 1 << 20].into(), server.now).unwrap();
+    server.engine.poll_output(&mut server.socket, server.now);
+    assert!(server.socket.len() <= 64 * 1024 + 16 * 1024 + 14);
+}
+
+#[test]
+fn copies_are_for_short_payloads_without_extensions() {
+    let server = cutting(Role::Server, 100);
+    assert!(server.engine.copies(100));
+    assert!(!server.engine.copies(101));
+}
+
+#[test]
+fn nothing_is_given_out_twice() {
+    let mut server = Solo::server();
+    server.engine.send("once".into(), server.now).unwrap();
+    assert!(server.engine.has_output());
+    server.engine.poll_output(&mut server.socket, server.now);
+    assert!(!server.engine.has_output());
+    server.engine.poll_output(&mut server.socket, server.now);
+    assert_eq!(server.flush(), b"\x81\x04once");
+}

@@ -1,0 +1,185 @@
+//! Deadlines other than the ping's: the close, a stalled write, a slow message, the end of TCP.
+
+use std::time::Duration;
+
+use super::{Solo, Wire, config, harness::only_closed, masked, ms, secs};
+use crate::{
+    engine::{CloseCause, ClosedBy, EngineConfig, Phase},
+    frame::{CloseReason, Role},
+};
+
+#[test]
+fn peer_that_does_not_answer_a_close_is_given_up() {
+    let mut client = Solo::client();
+    client.engine.close(CloseReason::NORMAL, client.now);
+    client.flush();
+    client.wait(ms(4999));
+    assert_eq!((client.phase(), client.events()), (Phase::Closing, vec![]));
+    client.wait(ms(1));
+    let events = client.events();
+    let closed = only_closed(&events);
+    assert_eq!((closed.by, closed.cause), (ClosedBy::Local, CloseCause::CloseTimeout));
+    assert_eq!((closed.sent, closed.received), (Some(CloseReason::NORMAL), None));
+    assert_eq!((client.phase(), client.engine.poll_timeout()), (Phase::Done, None));
+}
+
+#[test]
+fn answer_that_cannot_leave_is_given_up() {
+    let mut server = Solo::server();
+    server.feed_frame(0x88, "");
+    server.wait(secs(5));
+    let events = server.events();
+    let closed = only_closed(&events);
+    assert_eq!((closed.by, closed.cause), (ClosedBy::Peer, CloseCause::CloseTimeout));
+    assert_eq!(closed.received, Some(CloseReason::EMPTY));
+}
+
+#[test]
+fn fault_whose_close_cannot_leave_is_still_told_as_a_violation() {
+    let mut server = Solo::server();
+    server.feed([0x83, 0x80]);
+    server.wait(secs(5));
+    let events = server.events();
+    let closed = only_closed(&events);
+    assert!(matches!(closed.cause, CloseCause::Violation(_)));
+    assert_eq!(closed.sent, None);
+}
+
+#[test]
+fn server_lingers_half_a_second_for_the_end_of_tcp() {
+    let mut server = Solo::server();
+    server.feed_frame(0x88, "");
+    server.flush();
+    assert!(server.engine.wants_shutdown());
+    server.wait(ms(499));
+    assert_eq!(server.phase(), Phase::Draining);
+    server.wait(ms(1));
+    assert_eq!((server.phase(), server.engine.poll_timeout()), (Phase::Done, None));
+    assert!(server.end().is_clean());
+}
+
+#[test]
+fn client_waits_for_the_server_to_end_tcp_for_the_close_timeout() {
+    let mut client = Solo::client();
+    client.feed_frame(0x88, "");
+    client.flush();
+    client.wait(ms(4999));
+    assert_eq!((client.phase(), client.engine.wants_shutdown()), (Phase::Draining, false));
+    client.wait(ms(1));
+    assert_eq!(client.phase(), Phase::Done);
+    assert_eq!(client.end().cause, CloseCause::Handshake);
+}
+
+#[test]
+fn client_that_refuses_the_server_ends_tcp_itself() {
+    let mut client = Solo::client();
+    client.feed([0x83, 0]);
+    client.flush();
+    assert!(client.engine.wants_shutdown());
+    client.wait(ms(500));
+    assert_eq!(client.phase(), Phase::Done);
+}
+
+#[test]
+fn peer_that_takes_no_byte_is_given_up() {
+    let mut server = Solo::server();
+    server.engine.send(vec![7; 1000].into(), server.now).unwrap();
+    server.write(0);
+    server.wait(ms(9999));
+    server.write(1);
+    server.wait(ms(9999));
+    assert_eq!(server.phase(), Phase::Open);
+    server.wait(ms(1));
+    let events = server.events();
+    let closed = only_closed(&events);
+    assert_eq!((closed.by, closed.cause), (ClosedBy::Local, CloseCause::WriteTimeout));
+    assert_eq!((server.phase(), server.engine.poll_timeout()), (Phase::Done, None));
+}
+
+#[test]
+fn write_that_begins_after_a_long_quiet_has_its_whole_time() {
+    let mut server = Solo::with(EngineConfig { ping_interval: None, ..config(Role::Server) });
+    server.wait(secs(1000));
+    server.engine.send("x".into(), server.now).unwrap();
+    server.write(0);
+    server.wait(ms(9999));
+    assert_eq!(server.phase(), Phase::Open);
+}
+
+#[test]
+fn message_that_takes_too_long_is_refused_with_1008() {
+    let mut server = Solo::server();
+    server.feed_frame(0x01, "be");
+    for _ in 0..5 {
+        server.wait(secs(5));
+        server.feed_frame(0x00, "gun");
+    }
+    server.wait(ms(4999));
+    assert_eq!(server.phase(), Phase::Open);
+    server.wait(ms(1));
+    server.has_failed_with(1008);
+}
+
+#[test]
+fn single_frame_that_takes_too_long_is_refused_with_1008() {
+    let mut server = Solo::server();
+    for byte in masked(0x82, [7; 100]).into_iter().take(36) {
+        server.feed([byte]);
+        server.wait(secs(1));
+    }
+    server.has_failed_with(1008);
+}
+
+#[test]
+fn whole_message_stops_the_clock() {
+    let mut server = Solo::server();
+    server.feed_frame(0x01, "a");
+    server.wait(secs(15));
+    server.feed_frame(0x80, "b");
+    server.feed_frame(0x01, "c");
+    server.wait(secs(19));
+    server.feed_frame(0x89, "");
+    server.wait(secs(10));
+    assert_eq!(server.phase(), Phase::Open);
+    server.wait(secs(1));
+    server.has_failed_with(1008);
+}
+
+#[test]
+fn slow_message_is_excused_when_this_end_did_not_read() {
+    let config = EngineConfig { raw: true, receive_queue: 5, ping_interval: None, ..config(Role::Server) };
+    let mut server = Solo::with(config);
+    server.hand(&[masked(0x01, "open"), masked(0x89, "filling")].concat());
+    server.wait(ms(29_999));
+    assert_eq!(server.events().len(), 2);
+    server.wait(ms(1));
+    assert_eq!(server.phase(), Phase::Open, "the rest may wait in the socket");
+    server.wait(secs(30));
+    server.has_failed_with(1008);
+}
+
+#[test]
+fn time_without_end_never_comes() {
+    let endless = EngineConfig {
+        ping_interval: Some(Duration::MAX),
+        timeout: Duration::MAX,
+        close_timeout: Duration::MAX,
+        write_timeout: Duration::MAX,
+        message_timeout: Some(Duration::MAX),
+        ..config(Role::Client)
+    };
+    let mut client = Solo::with(endless);
+    client.feed_frame(0x01, "open");
+    client.engine.ping(client.now);
+    client.engine.send("x".into(), client.now).unwrap();
+    client.write(1);
+    client.wait(secs(1_000_000));
+    client.engine.close(CloseReason::NORMAL, client.now);
+    client.wait(secs(1_000_000));
+    assert_eq!((client.phase(), client.engine.poll_timeout()), (Phase::Closing, None));
+    client.flush();
+    client.feed_frame(0x88, "");
+    assert_eq!((client.sent(), client.phase()), (Vec::<Wire>::new(), Phase::Draining));
+    client.wait(secs(1_000_000));
+    assert_eq!(client.phase(), Phase::Draining);
+}
