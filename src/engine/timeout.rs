@@ -21,10 +21,9 @@ impl Engine {
     /// Returns when [`handle_timeout`](Self::handle_timeout) has something to do, if nothing changes.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let open = matches!(self.phase(), Phase::Open | Phase::Closing);
-        let write = (self.in_flight > 0).then(|| self.write_progress + self.config.write_timeout);
         let message = self.message_due().filter(|_| open);
         let keepalive = self.keepalive_due().filter(|_| self.phase() == Phase::Open);
-        [self.close_deadline, write, message, keepalive].into_iter().flatten().min()
+        [self.close_deadline, self.write_due(), message, keepalive].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -33,7 +32,7 @@ impl Engine {
         if due(self.close_deadline) {
             return self.give_up(CloseCause::CloseTimeout, now);
         }
-        if self.in_flight > 0 && self.write_progress + self.config.write_timeout <= now {
+        if due(self.write_due()) {
             return self.give_up(CloseCause::WriteTimeout, now);
         }
         if !self.wants_bytes() {
@@ -59,6 +58,13 @@ impl Engine {
             }
             Phase::Draining => Some(now + LINGER.min(self.config.close_timeout)),
         }
+    }
+
+    /// Returns when a write that makes no progress is given up. What was in flight when the
+    /// transport ended never leaves: it is waited for no more.
+    fn write_due(&self) -> Option<Instant> {
+        let waits = self.in_flight > 0 && self.phase() != Phase::Done;
+        waits.then(|| self.write_progress + self.config.write_timeout)
     }
 
     fn message_due(&self) -> Option<Instant> {
