@@ -38,6 +38,11 @@ impl Inbox {
         Self { events: VecDeque::new(), bytes: 0, max_bytes, received: 0, stopped: false }
     }
 
+    /// Changes the bound; what waits stays.
+    pub(crate) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+    }
+
     /// Tells whether nothing more should be read.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= self.max_bytes || self.events.len() >= TURN

@@ -148,6 +148,7 @@ impl Engine {
         change(Arc::make_mut(&mut self.config));
         self.decoder.set_max_frame_size(self.config.max_frame_size);
         self.assembler.set_max_message_size(self.config.max_message_size);
+        self.inbox.set_max_bytes(self.config.receive_queue);
     }
 
     /// Returns the state that an extension in use has for this type.
