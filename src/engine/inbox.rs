@@ -43,9 +43,10 @@ impl Inbox {
         self.max_bytes = max_bytes;
     }
 
-    /// Tells whether nothing more should be read.
+    /// Tells whether nothing more should be read. An empty inbox always takes one event, or a bound
+    /// of 0 would stop the connection for good.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= self.max_bytes || self.events.len() >= TURN
+        !self.events.is_empty() && (self.bytes >= self.max_bytes || self.events.len() >= TURN)
     }
 
     /// Tells whether nothing waits.
