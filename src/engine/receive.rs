@@ -97,8 +97,9 @@ impl Engine {
     }
 
     fn control(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {
+        let mut peer_closes = None;
         match frame.opcode {
-            OpCode::Close => self.peer_close(CloseReason::from_payload(&frame.payload)?, now),
+            OpCode::Close => peer_closes = Some(CloseReason::from_payload(&frame.payload)?),
             OpCode::Pong => self.keepalive.pong(&frame.payload, now),
             OpCode::Ping if !self.config.raw && self.phase() == Phase::Open => {
                 self.control.pong(&frame.payload, &self.encoder);
@@ -107,6 +108,10 @@ impl Engine {
         }
         if self.config.raw {
             self.deliver(Event::Frame(frame));
+        }
+        // Last, since it may bring the `Closed` event, which no frame may follow.
+        if let Some(reason) = peer_closes {
+            self.peer_close(reason, now);
         }
         Ok(())
     }
