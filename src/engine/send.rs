@@ -127,14 +127,15 @@ impl Engine {
         if self.close_pending.is_some() || self.close_given.is_some() {
             return Err(FrameRefused::Closed);
         }
-        if frame.opcode == OpCode::Close && frame.fin && frame.rsv.is_empty() {
-            let reason = CloseReason::from_payload(&frame.payload).map_err(|_| FrameRefused::BadClose)?;
-            return if self.close(reason, now) { Ok(()) } else { Err(FrameRefused::Closed) };
-        }
-        if self.phase() != Phase::Open {
+        let answers = frame.opcode == OpCode::Close && self.phase() == Phase::Answering;
+        if self.phase() != Phase::Open && !answers {
             return Err(FrameRefused::Closed);
         }
         self.check_raw(&frame)?;
+        if frame.opcode == OpCode::Close {
+            let reason = CloseReason::from_payload(&frame.payload).map_err(|_| FrameRefused::BadClose)?;
+            return if self.close(reason, now) { Ok(()) } else { Err(FrameRefused::Closed) };
+        }
         if !frame.opcode.is_control() {
             self.sending_fragments = !frame.fin;
         }
