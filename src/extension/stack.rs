@@ -49,7 +49,7 @@ impl ExtensionStack {
         let mut answers: Vec<ExtensionOffer> = Vec::new();
         for offer in offers {
             let Some(extension) = find(configured, offer) else { continue };
-            if answers.iter().any(|answer| answer.name() == extension.name()) {
+            if answers.iter().any(|answer| answer.name().eq_ignore_ascii_case(extension.name())) {
                 continue;
             }
             if let Some(negotiated) = extension.accept(offer) {
@@ -70,7 +70,7 @@ impl ExtensionStack {
             let bad =
                 |why: &str| ExtensionError::BadAnswer { name: answer.name().to_owned(), why: why.to_owned() };
             let extension = find(configured, answer).ok_or_else(|| bad("it was not offered"))?;
-            if answers.iter().take(index).any(|earlier| earlier.name() == answer.name()) {
+            if answers.iter().take(index).any(|earlier| earlier.name().eq_ignore_ascii_case(answer.name())) {
                 return Err(bad("it stands in the answer twice"));
             }
             stack.push(extension.rsv(), extension.confirm(answer)?);
