@@ -62,12 +62,13 @@ impl Keepalive {
     /// Returns when the peer counts as dead; `None` while no ping is unanswered by any byte.
     pub(crate) fn dead_at(&self, timeout: Duration) -> Option<Instant> {
         let ping = self.outstanding.filter(|ping| ping.silent)?;
-        Some(ping.sent + timeout)
+        ping.sent.checked_add(timeout)
     }
 
     /// Returns when the next ping is due.
-    pub(crate) fn ping_at(&self, interval: Duration) -> Instant {
+    pub(crate) fn ping_at(&self, interval: Duration) -> Option<Instant> {
         let unanswered = self.outstanding.map(|ping| ping.sent);
-        unanswered.map_or(self.last_received, |sent| sent.max(self.last_received)) + interval
+        let since = unanswered.map_or(self.last_received, |sent| sent.max(self.last_received));
+        since.checked_add(interval)
     }
 }

@@ -46,16 +46,15 @@ impl Engine {
         }
     }
 
-    /// Returns the deadline that a phase brings with it.
+    /// Returns the deadline that a phase brings with it. One that no clock can show never comes.
     pub(super) fn deadline_of(&self, phase: Phase, now: Instant) -> Option<Instant> {
+        let whole = now.checked_add(self.config.close_timeout);
         match phase {
             Phase::Open | Phase::Done => None,
-            Phase::Closing => Some(now + self.config.close_timeout),
-            Phase::Answering => Some(self.close_deadline.unwrap_or(now + self.config.close_timeout)),
+            Phase::Closing => whole,
+            Phase::Answering => self.close_deadline.or(whole),
             Phase::Failing => Some(now + FAREWELL.min(self.config.close_timeout)),
-            Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => {
-                Some(now + self.config.close_timeout)
-            }
+            Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => whole,
             Phase::Draining => Some(now + LINGER.min(self.config.close_timeout)),
         }
     }
@@ -64,16 +63,16 @@ impl Engine {
     /// transport ended never leaves: it is waited for no more.
     fn write_due(&self) -> Option<Instant> {
         let waits = self.in_flight > 0 && self.phase() != Phase::Done;
-        waits.then(|| self.write_progress + self.config.write_timeout)
+        self.write_progress.checked_add(self.config.write_timeout).filter(|_| waits)
     }
 
     fn message_due(&self) -> Option<Instant> {
-        Some(self.message_began? + self.config.message_timeout?)
+        self.message_began?.checked_add(self.config.message_timeout?)
     }
 
     fn keepalive_due(&self) -> Option<Instant> {
         let dead = self.keepalive.dead_at(self.config.timeout);
-        dead.or_else(|| self.config.ping_interval.map(|interval| self.keepalive.ping_at(interval)))
+        dead.or_else(|| self.keepalive.ping_at(self.config.ping_interval?))
     }
 
     fn check_alive(&mut self, now: Instant) {
