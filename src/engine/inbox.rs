@@ -30,16 +30,19 @@ pub(crate) struct Inbox {
     max_bytes: usize,
     received: u64,
     stopped: bool,
+    /// Whether it was full since somebody asked.
+    was_full: bool,
 }
 
 impl Inbox {
     /// Builds an inbox that is full at `max_bytes` of payload.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { events: VecDeque::new(), bytes: 0, max_bytes, received: 0, stopped: false }
+        Self { events: VecDeque::new(), bytes: 0, max_bytes, received: 0, stopped: false, was_full: false }
     }
 
     /// Changes the bound; what waits stays.
     pub(crate) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.was_full |= self.is_full();
         self.max_bytes = max_bytes;
     }
 
@@ -57,6 +60,11 @@ impl Inbox {
     /// Returns how many events were pushed.
     pub(crate) fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Tells whether it was full and is not any more, once.
+    pub(crate) fn take_was_full(&mut self) -> bool {
+        std::mem::take(&mut self.was_full)
     }
 
     /// Appends an event, unless nobody takes them.
@@ -82,6 +90,7 @@ impl Inbox {
 
     /// Takes the oldest event.
     pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.was_full |= self.is_full();
         let event = self.events.pop_front()?;
         self.bytes -= event.len();
         if self.events.is_empty() && self.events.capacity() > KEPT_PLACES {
@@ -92,6 +101,7 @@ impl Inbox {
 
     /// Drops what waits and what will come.
     pub(crate) fn stop(&mut self) {
+        self.was_full |= self.is_full();
         self.stopped = true;
         self.events = VecDeque::new();
         self.bytes = 0;

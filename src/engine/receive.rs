@@ -23,6 +23,9 @@ impl Engine {
     pub(crate) fn handle_bytes(&mut self, input: &mut [u8], now: Instant) -> usize {
         if !input.is_empty() {
             self.keepalive.heard(now);
+            if self.inbox.take_was_full() {
+                self.excuse_silence(now);
+            }
         }
         let mut taken = 0;
         while let Some(rest) = input.get_mut(taken..).filter(|rest| !rest.is_empty()) {

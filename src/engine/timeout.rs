@@ -35,7 +35,7 @@ impl Engine {
         if due(self.write_due()) {
             return self.give_up(CloseCause::WriteTimeout, now);
         }
-        if !self.wants_bytes() {
+        if self.inbox.take_was_full() || !self.wants_bytes() {
             self.excuse_silence(now);
         }
         if due(self.message_due()) {
@@ -85,8 +85,8 @@ impl Engine {
         self.control.ping(id.to_be_bytes());
     }
 
-    /// This end is not reading, so the peer's silence says nothing.
-    fn excuse_silence(&mut self, now: Instant) {
+    /// This end is or was not reading, so the peer's silence says nothing.
+    pub(super) fn excuse_silence(&mut self, now: Instant) {
         self.keepalive.heard(now);
         if self.message_began.is_some() {
             self.message_began = Some(now);
