@@ -108,8 +108,6 @@ impl End {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
-
     #[test]
     fn all_messages_arrive_in_order_exactly_once(
         extensions in 0..4,
