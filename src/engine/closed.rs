@@ -60,13 +60,12 @@ impl Closed {
         self.sent.is_some() && self.received.is_some()
     }
 
-    /// Tells whether nothing went wrong: this end asked for the close, or the peer did with 1000,
-    /// 1001 or no code.
+    /// Tells whether nothing went wrong: this end asked for the close and its Close frame left, behind
+    /// all that was queued, or the peer asked with 1000, 1001 or no code.
     pub fn is_normal(&self) -> bool {
         match (self.cause, self.by, &self.received) {
-            (CloseCause::Handshake, ClosedBy::Local, _) => true,
             (CloseCause::Handshake, ClosedBy::Peer, Some(reason)) => reason.code().is_normal(),
-            (CloseCause::CloseTimeout, ClosedBy::Local, _) => true,
+            (CloseCause::Handshake | CloseCause::CloseTimeout, ClosedBy::Local, _) => self.sent.is_some(),
             _ => false,
         }
     }

@@ -199,6 +199,21 @@ fn close_that_is_half_written_is_not_told_as_sent() {
 }
 
 #[test]
+fn local_close_is_normal_only_if_it_left() {
+    let mut server = Solo::server();
+    server.engine.send("lost".into(), server.now).unwrap();
+    server.engine.close(CloseReason::NORMAL, server.now);
+    server.engine.handle_error(std::io::ErrorKind::ConnectionReset, server.now);
+    assert!(!server.end().is_normal());
+    let mut server = Solo::server();
+    server.engine.send("left".into(), server.now).unwrap();
+    server.engine.close(CloseReason::NORMAL, server.now);
+    server.flush();
+    server.engine.handle_error(std::io::ErrorKind::ConnectionReset, server.now);
+    assert!(server.end().is_normal());
+}
+
+#[test]
 fn nobody_takes_messages_after_stop_delivery() {
     let mut server = Solo::server();
     server.hand(&masked(0x81, "dropped"));
