@@ -189,9 +189,14 @@ impl Engine {
         true
     }
 
-    /// Ends the connection at once with a Close frame that passes the queued data, which is dropped.
+    /// Ends the connection at once with a Close frame that passes the queued data, which is dropped. A
+    /// Close frame of the peer that the application has not answered yet (raw mode) is answered.
     pub(crate) fn close_now(&mut self, reason: CloseReason, now: Instant) {
         self.data.clear();
+        if self.phase() == Phase::Answering {
+            self.close(reason, now);
+            return;
+        }
         self.close_asked = true;
         self.end(reason, CloseCause::Handshake, now);
     }

@@ -114,6 +114,16 @@ fn close_of_the_peer_may_be_answered_by_close_as_well() {
 }
 
 #[test]
+fn close_of_the_peer_may_be_answered_by_close_now_as_well() {
+    let mut server = Solo::raw(Role::Server);
+    server.feed_frame(0x88, "");
+    server.engine.close_now(bye(), server.now);
+    server.engine.close_now(CloseReason::EMPTY, server.now);
+    assert_eq!(server.sent(), [Wire::close(1000, "bye")]);
+    assert!(server.end().is_clean());
+}
+
+#[test]
 fn application_that_never_answers_a_close_is_given_up() {
     let mut server = Solo::raw(Role::Server);
     server.feed_frame(0x88, "");
