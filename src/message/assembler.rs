@@ -171,6 +171,7 @@ fn growth(len: usize, capacity: usize, add: usize, remaining: u64) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

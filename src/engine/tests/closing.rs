@@ -149,6 +149,19 @@ fn fault_behind_a_sent_close_puts_out_no_second_one() {
 }
 
 #[test]
+fn fault_while_the_close_is_on_its_way_puts_out_no_second_one() {
+    let mut server = Solo::server();
+    server.engine.close(bye("one"), server.now);
+    let begun = server.write(3);
+    server.feed([0x83, 0x80]);
+    let sent = Wire::parse(&[begun, server.flush()].concat(), Role::Server);
+    assert_eq!(sent, [Wire::close(1000, "one")]);
+    let closed = server.end();
+    assert_eq!(closed.sent, Some(bye("one")));
+    assert!(matches!(closed.cause, CloseCause::Violation(_)));
+}
+
+#[test]
 fn fault_takes_the_place_of_a_close_that_still_waits() {
     let mut server = Solo::server();
     server.engine.send("dropped".into(), server.now).unwrap();

@@ -35,6 +35,17 @@ fn answer_that_cannot_leave_is_given_up() {
 }
 
 #[test]
+fn close_of_the_peer_does_not_prolong_a_local_one_that_cannot_leave() {
+    let mut server = Solo::server();
+    server.engine.close(CloseReason::NORMAL, server.now);
+    server.wait(ms(4999));
+    server.feed_frame(0x88, "");
+    assert_eq!(server.phase(), Phase::Answering);
+    server.wait(ms(1));
+    assert_eq!(server.phase(), Phase::Done);
+}
+
+#[test]
 fn fault_whose_close_cannot_leave_is_still_told_as_a_violation() {
     let mut server = Solo::server();
     server.feed([0x83, 0x80]);
