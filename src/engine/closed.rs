@@ -45,6 +45,8 @@ pub enum CloseCause {
     Eof,
     /// The transport failed.
     Transport(io::ErrorKind),
+    /// An extension of this end could not encode a message; the peer was told 1011.
+    ExtensionFailed,
     /// The application dropped the connection without waiting for the closing handshake.
     Aborted,
 }
@@ -97,6 +99,7 @@ impl fmt::Display for CloseCause {
             Self::CloseTimeout => f.write_str("the closing handshake took too long"),
             Self::Eof => f.write_str("TCP ended without a Close frame"),
             Self::Transport(kind) => write!(f, "the transport failed: {kind}"),
+            Self::ExtensionFailed => f.write_str("an extension of this end failed"),
             Self::Aborted => f.write_str("dropped without a closing handshake"),
         }
     }

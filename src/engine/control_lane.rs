@@ -20,7 +20,7 @@ pub(crate) struct ControlLane {
 impl ControlLane {
     /// Queues the answer to a ping.
     pub(crate) fn pong(&mut self, payload: &[u8], encoder: &Encoder) {
-        if self.newest_pong.is_some() || self.pongs.len() > QUEUED_PONGS {
+        if self.pongs.len() > QUEUED_PONGS {
             self.newest_pong = Some(Bytes::copy_from_slice(payload));
         } else {
             encoder.encode_whole(OpCode::Pong, payload, Lane::Control, &mut self.pongs);
@@ -32,15 +32,17 @@ impl ControlLane {
         self.ping = Some(payload);
     }
 
-    /// Moves everything over to the end of `to`.
-    pub(crate) fn drain(&mut self, encoder: &Encoder, to: &mut WriteQueue) {
+    /// Moves everything over to the end of `to`; tells whether a ping was among it.
+    pub(crate) fn drain(&mut self, encoder: &Encoder, to: &mut WriteQueue) -> bool {
         self.pongs.move_frames(to, usize::MAX);
         if let Some(payload) = self.newest_pong.take() {
             encoder.encode_whole(OpCode::Pong, &payload, Lane::Control, to);
         }
-        if let Some(payload) = self.ping.take() {
+        let ping = self.ping.take();
+        if let Some(payload) = ping {
             encoder.encode_whole(OpCode::Ping, &payload, Lane::Control, to);
         }
+        ping.is_some()
     }
 
     /// Drops what waits.

@@ -15,7 +15,9 @@ pub(crate) struct Keepalive {
 #[derive(Clone, Copy, Debug)]
 struct Ping {
     id: u32,
-    sent: Instant,
+    asked: Instant,
+    /// When it was given out to be written; before, the peer cannot answer.
+    left: Option<Instant>,
     /// Whether nothing has been heard since.
     silent: bool,
 }
@@ -42,14 +44,22 @@ impl Keepalive {
     /// Notes a new ping, and returns its id.
     pub(crate) fn ping(&mut self, now: Instant) -> u32 {
         self.last_id = self.last_id.wrapping_add(1);
-        self.outstanding = Some(Ping { id: self.last_id, sent: now, silent: true });
+        self.outstanding = Some(Ping { id: self.last_id, asked: now, left: None, silent: true });
         self.last_id
+    }
+
+    /// Notes that the ping was given out to be written.
+    pub(crate) fn ping_left(&mut self, now: Instant) {
+        if let Some(ping) = &mut self.outstanding {
+            ping.left = Some(now);
+            ping.silent = true;
+        }
     }
 
     /// Notes a pong; one that answers no ping of this end is ignored (RFC 6455 §5.5.3).
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) {
         if let Some(ping) = self.outstanding.filter(|ping| payload == ping.id.to_be_bytes()) {
-            self.answered = Some((ping.id, now.saturating_duration_since(ping.sent)));
+            self.answered = Some((ping.id, now.saturating_duration_since(ping.left.unwrap_or(ping.asked))));
             self.outstanding = None;
         }
     }
@@ -62,13 +72,13 @@ impl Keepalive {
     /// Returns when the peer counts as dead; `None` while no ping is unanswered by any byte.
     pub(crate) fn dead_at(&self, timeout: Duration) -> Option<Instant> {
         let ping = self.outstanding.filter(|ping| ping.silent)?;
-        ping.sent.checked_add(timeout)
+        ping.left?.checked_add(timeout)
     }
 
     /// Returns when the next ping is due.
     pub(crate) fn ping_at(&self, interval: Duration) -> Option<Instant> {
-        let unanswered = self.outstanding.map(|ping| ping.sent);
-        let since = unanswered.map_or(self.last_received, |sent| sent.max(self.last_received));
+        let unanswered = self.outstanding.map(|ping| ping.asked);
+        let since = unanswered.map_or(self.last_received, |asked| asked.max(self.last_received));
         since.checked_add(interval)
     }
 }

@@ -84,7 +84,10 @@ impl Engine {
         self.data_queued += (self.data.len() - before) as u64;
         if let Err(error) = outcome {
             let failed = ProtocolError::new(CloseCode::INTERNAL_ERROR, "RFC 6455 §7.4.1", "internal error");
-            self.end(failed.into(), CloseCause::Aborted, now);
+            // Half of a message may stand in the queue: it must not leave.
+            self.data.clear();
+            self.close_asked = true;
+            self.end(failed.into(), CloseCause::ExtensionFailed, now);
             return Err(SendRefused::Extension(error));
         }
         Ok(())
@@ -222,7 +225,9 @@ impl Engine {
             self.write_progress = now;
         }
         let before = to.len();
-        self.control.drain(&self.encoder, to);
+        if self.control.drain(&self.encoder, to) {
+            self.keepalive.ping_left(now);
+        }
         self.data.move_frames(to, GIVEN_AT_ONCE);
         if self.data.is_empty()
             && let Some(reason) = self.close_pending.take()

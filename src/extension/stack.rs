@@ -4,11 +4,17 @@ use std::{any::Any, fmt, sync::Arc};
 
 use crate::{
     extension::{Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, Negotiated},
-    frame::{Frame, ProtocolError, Rsv},
+    frame::{CloseCode, Frame, ProtocolError, Rsv},
 };
 
 const UNCLAIMED_BIT: ProtocolError =
     ProtocolError::framing("RFC 6455 §5.2", "reserved bit that no extension took");
+
+const MADE_CONTROL: ProtocolError = ProtocolError::new(
+    CloseCode::INTERNAL_ERROR,
+    "RFC 6455 §7.4.1",
+    "extension made a control frame of data",
+);
 
 /// Encodes in the order of the server's answer, and decodes in reverse (RFC 6455 §9.1).
 #[derive(Default)]
@@ -122,6 +128,9 @@ impl ExtensionStack {
         }
         if frames.iter().any(|frame| !frame.rsv.is_empty()) {
             return Err(UNCLAIMED_BIT);
+        }
+        if frames.iter().any(|frame| frame.opcode.is_control()) {
+            return Err(MADE_CONTROL);
         }
         Ok(frames)
     }

@@ -81,7 +81,7 @@ impl Assembler {
             }
             self.open(header.opcode, header.len);
         }
-        self.push(piece.payload, piece.remaining)?;
+        self.push(piece.payload, header.fin.then_some(piece.remaining))?;
         if header.fin && piece.remaining == 0 { self.finish() } else { Ok(None) }
     }
 
@@ -93,7 +93,7 @@ impl Assembler {
             return whole(opcode, payload).map(Some);
         }
         self.open(opcode, payload.len() as u64);
-        self.push(&payload, 0)?;
+        self.push(&payload, fin.then_some(0))?;
         if fin { self.finish() } else { Ok(None) }
     }
 
@@ -125,7 +125,8 @@ impl Assembler {
         open.fragments += 1;
     }
 
-    fn push(&mut self, bytes: &[u8], remaining: u64) -> Result<(), ProtocolError> {
+    /// Appends bytes; `remaining` tells how many more the message has, once that is known.
+    fn push(&mut self, bytes: &[u8], remaining: Option<u64>) -> Result<(), ProtocolError> {
         match self.open.as_mut().map(|open| &mut open.payload) {
             Some(Payload::Text(buffer)) => {
                 let room = growth(buffer.len(), buffer.capacity(), bytes.len(), remaining);
@@ -159,15 +160,15 @@ fn whole(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
     }
 }
 
-/// How much room to make for `add` bytes when `remaining` more are declared: up to twice of what has
-/// been received, and never more than what is declared.
-fn growth(len: usize, capacity: usize, add: usize, remaining: u64) -> usize {
+/// How much room to make for `add` bytes: up to twice of what has been received, and never more than
+/// the `remaining` bytes that the message has, once that is known.
+fn growth(len: usize, capacity: usize, add: usize, remaining: Option<u64>) -> usize {
     let wanted = len + add;
     if wanted <= capacity {
         return 0;
     }
-    let declared = usize::try_from(remaining).map_or(usize::MAX, |more| wanted.saturating_add(more));
-    wanted.max(capacity.saturating_mul(2)).min(declared) - len
+    let remaining = remaining.and_then(|more| usize::try_from(more).ok()).unwrap_or(usize::MAX);
+    wanted.max(capacity.saturating_mul(2)).min(wanted.saturating_add(remaining)) - len
 }
 
 #[cfg(test)]
@@ -227,9 +228,9 @@ mod tests {
 
     #[test]
     fn room_grows_with_received_bytes_only() {
-        assert_eq!(growth(0, 0, 10, 15 << 20), 10);
-        assert_eq!(growth(10, 10, 10, 15 << 20), 10);
-        assert_eq!(growth(64, 64, 10, 15 << 20), 64);
-        assert_eq!(growth(64, 64, 10, 6), 16);
+        assert_eq!(growth(0, 0, 10, Some(15 << 20)), 10);
+        assert_eq!(growth(10, 10, 10, Some(15 << 20)), 10);
+        assert_eq!(growth(64, 64, 10, None), 64);
+        assert_eq!(growth(64, 64, 10, Some(6)), 16);
     }
 }

@@ -123,16 +123,33 @@ fn close_of_the_peer_crosses_one_that_still_waits_behind_data() {
 }
 
 #[test]
-fn fault_drops_queued_data_and_passes_it() {
+fn fault_is_answered_behind_accepted_data() {
+    let mut server = Solo::server();
+    server.engine.send(vec![7; 100_000].into(), server.now).unwrap();
+    server.engine.send("before".into(), server.now).unwrap();
+    let begun = server.write(10);
+    server.feed([0x83, 0x80]);
+    server.engine.send("the reply to what came before".into(), server.now).unwrap();
+    let sent = Wire::parse(&[begun, server.flush()].concat(), Role::Server);
+    let [.., before, reply, close] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(before, &Wire::new(0x81, "before"));
+    assert_eq!(reply, &Wire::new(0x81, "the reply to what came before"));
+    assert_eq!(close.close_code(), Some(1002));
+    assert_eq!(server.engine.queued(), 0);
+    assert!(server.engine.send("after".into(), server.now).is_err());
+}
+
+#[test]
+fn close_now_drops_accepted_data_and_passes_it() {
     let mut server = Solo::server();
     server.engine.send(vec![7; 100_000].into(), server.now).unwrap();
     server.engine.send("never".into(), server.now).unwrap();
     let begun = server.write(10);
-    server.feed([0x83, 0x80]);
+    server.engine.close_now(bye("slow"), server.now);
+    assert!(server.engine.send("never".into(), server.now).is_err());
     let sent = Wire::parse(&[begun, server.flush()].concat(), Role::Server);
     assert!(!sent.contains(&Wire::new(0x81, "never")));
-    assert_eq!(sent.last().and_then(Wire::close_code), Some(1002));
-    assert_eq!(server.engine.queued(), 0);
+    assert_eq!(sent.last(), Some(&Wire::close(1000, "slow")));
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn encoder_that_fails_closes_with_1011_and_sends_nothing_of_the_message() {
     assert_eq!(server.phase(), Phase::Failing);
     assert_eq!(server.engine.queued(), 0);
     assert_eq!(server.sent(), [Wire::close(1011, "internal error")]);
-    assert_eq!(server.end().cause, CloseCause::Aborted);
+    assert_eq!(server.end().cause, CloseCause::ExtensionFailed);
 }
 
 #[test]
