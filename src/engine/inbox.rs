@@ -1,15 +1,21 @@
 //! What was received and waits for the application, bounded in bytes and in number. Knows no socket.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use converse_core::Message;
 
-use crate::{engine::Closed, frame::Frame};
+use crate::{
+    engine::Closed,
+    frame::{Frame, Spares},
+};
 
 /// How many events may wait; also how many one connection handles before others have their turn.
 pub(crate) const TURN: usize = 64;
-/// How many empty places a drained inbox keeps.
-const KEPT_PLACES: usize = 4;
+
+thread_local! {
+    /// Drained queues, of [`TURN`] places at most but for a burst that an extension made of one frame.
+    static QUEUES: Spares<VecDeque<Event>> = const { Spares::new() };
+}
 
 /// Something that the application should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +70,7 @@ impl Inbox {
 
     /// Tells whether it was full and is not any more, once.
     pub(crate) fn take_was_full(&mut self) -> bool {
-        std::mem::take(&mut self.was_full)
+        mem::take(&mut self.was_full)
     }
 
     /// Appends an event, unless nobody takes them.
@@ -72,6 +78,9 @@ impl Inbox {
         if !self.stopped {
             self.bytes += event.len();
             self.received += 1;
+            if self.events.capacity() == 0 {
+                self.events = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+            }
             self.events.push_back(event);
         }
     }
@@ -93,8 +102,12 @@ impl Inbox {
         self.was_full |= self.is_full();
         let event = self.events.pop_front()?;
         self.bytes -= event.len();
-        if self.events.is_empty() && self.events.capacity() > KEPT_PLACES {
-            self.events = VecDeque::new();
+        if self.events.is_empty() {
+            let drained = mem::take(&mut self.events);
+            if drained.capacity() <= TURN {
+                // A thread that is about to end keeps nothing.
+                let _ = QUEUES.try_with(|queues| queues.keep(drained));
+            }
         }
         Some(event)
     }

@@ -9,6 +9,7 @@ mod mask;
 mod opcode;
 mod role;
 mod rsv;
+mod spares;
 mod write_queue;
 
 pub use close::{CloseCode, CloseReason};
@@ -20,6 +21,7 @@ pub(crate) use mask::apply_mask;
 pub use opcode::OpCode;
 pub use role::Role;
 pub use rsv::Rsv;
+pub(crate) use spares::Spares;
 pub(crate) use write_queue::{Lane, WriteQueue, Written};
 
 use bytes::Bytes;

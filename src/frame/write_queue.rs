@@ -1,13 +1,22 @@
 //! Encoded frames on their way to the socket. Knows frame boundaries and lanes, not what a frame says.
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, io::IoSlice, mem};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
+
+use crate::frame::Spares;
 
 /// A segment is not appended to beyond this size, in bytes, so that other lanes can pass at its end.
 const SEGMENT: usize = 16 * 1024;
-/// How many empty places a drained queue keeps.
-const KEPT_PLACES: usize = 4;
+/// A drained queue of more places is not kept for the next connection.
+const KEPT_PLACES: usize = 64;
+
+thread_local! {
+    /// Drained queues, of [`KEPT_PLACES`] at most.
+    static QUEUES: Spares<VecDeque<Segment>> = const { Spares::new() };
+    /// Written buffers, of [`SEGMENT`] bytes at most.
+    static BUFFERS: Spares<Vec<u8>> = const { Spares::new() };
+}
 
 /// Which queue a segment came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +46,11 @@ struct Segment {
 
 #[derive(Debug)]
 enum Chunk {
-    Inline(BytesMut),
+    /// Copied bytes, of which those from `start` on have not left.
+    Inline {
+        bytes: Vec<u8>,
+        start: usize,
+    },
     Shared(Bytes),
 }
 
@@ -72,7 +85,7 @@ impl WriteQueue {
         buffer.extend_from_slice(payload);
         finish(buffer.get_mut(start..).unwrap_or_default());
         self.len += len;
-        self.segments.push_back(Segment { lane, ends_frame: true, bytes: Chunk::Inline(buffer) });
+        self.push(Segment { lane, ends_frame: true, bytes: Chunk::Inline { bytes: buffer, start: 0 } });
     }
 
     /// Appends a frame whose payload is not copied.
@@ -85,7 +98,7 @@ impl WriteQueue {
             segment.ends_frame = false;
         }
         self.len += payload.len();
-        self.segments.push_back(Segment { lane, ends_frame: true, bytes: Chunk::Shared(payload) });
+        self.push(Segment { lane, ends_frame: true, bytes: Chunk::Shared(payload) });
     }
 
     /// Moves whole frames over to the end of `to`, until `limit` bytes are reached.
@@ -97,7 +110,7 @@ impl WriteQueue {
             let len = segment.bytes.len();
             ends_frame = segment.ends_frame;
             moved += len;
-            to.segments.push_back(segment);
+            to.push(segment);
         }
         self.len -= moved;
         to.len += moved;
@@ -136,30 +149,50 @@ impl WriteQueue {
                 break;
             }
             result.close |= segment.lane == Lane::Close;
-            self.segments.pop_front();
+            if let Some(Segment { bytes: Chunk::Inline { mut bytes, .. }, .. }) = self.segments.pop_front() {
+                bytes.clear();
+                if bytes.capacity() <= SEGMENT {
+                    // A thread that is about to end keeps nothing.
+                    let _ = BUFFERS.try_with(|buffers| buffers.keep(bytes));
+                }
+            }
         }
         self.shrink();
         result
     }
 
+    fn push(&mut self, segment: Segment) {
+        if self.segments.capacity() == 0 {
+            self.segments = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+        }
+        self.segments.push_back(segment);
+    }
+
     /// Takes the last segment off to be appended to, when `len` more bytes of its lane fit.
-    fn take_tail(&mut self, lane: Lane, len: usize) -> BytesMut {
+    fn take_tail(&mut self, lane: Lane, len: usize) -> Vec<u8> {
         match self.segments.pop_back() {
-            Some(Segment { lane: last, ends_frame: true, bytes: Chunk::Inline(buffer) })
-                if last == lane && buffer.len() + len <= SEGMENT =>
+            Some(Segment { lane: last, ends_frame: true, bytes: Chunk::Inline { bytes, start: 0 } })
+                if last == lane && bytes.len() + len <= SEGMENT =>
             {
-                return buffer;
+                return bytes;
             }
             Some(other) => self.segments.push_back(other),
             None => {}
         }
-        BytesMut::with_capacity(len)
+        if len > SEGMENT {
+            return Vec::with_capacity(len);
+        }
+        BUFFERS.try_with(Spares::take).ok().flatten().unwrap_or_default()
     }
 
-    /// Gives back the places of a drained queue.
+    /// Gives a drained queue up.
     fn shrink(&mut self) {
-        if self.segments.is_empty() && self.segments.capacity() > KEPT_PLACES {
-            self.segments = VecDeque::new();
+        if self.segments.is_empty() {
+            let drained = mem::take(&mut self.segments);
+            if (1..=KEPT_PLACES).contains(&drained.capacity()) {
+                // A thread that is about to end keeps nothing.
+                let _ = QUEUES.try_with(|queues| queues.keep(drained));
+            }
         }
     }
 }
@@ -167,7 +200,7 @@ impl WriteQueue {
 impl Chunk {
     fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Inline(bytes) => bytes,
+            Self::Inline { bytes, start } => bytes.get(*start..).unwrap_or_default(),
             Self::Shared(bytes) => bytes,
         }
     }
@@ -178,7 +211,7 @@ impl Chunk {
 
     fn advance(&mut self, count: usize) {
         match self {
-            Self::Inline(bytes) => bytes.advance(count),
+            Self::Inline { start, .. } => *start += count,
             Self::Shared(bytes) => bytes.advance(count),
         }
     }

@@ -1,6 +1,14 @@
 //! One accepted connection: its handshake, its conversation, its end. Knows no listener.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use http::{StatusCode, header};
@@ -12,7 +20,7 @@ use tokio::{
 use crate::{
     engine::Closed,
     extension::ExtensionStack,
-    handshake::{HeadReader, Rejection, Request, Upgrade},
+    handshake::{HeadReader, Rejection, Upgrade},
     server::{
         End,
         registry::{Entry, Registry},
@@ -45,44 +53,66 @@ pub(crate) struct Peer {
     pub(crate) deadline: Instant,
 }
 
+/// A connection from its first byte to its end, as one small future: what only the handshake needs is in
+/// a box that is freed behind it.
+pub(crate) enum Serving<T> {
+    Upgrading(Pin<Box<dyn Future<Output = Option<Upgraded<T>>> + Send>>),
+    Conversing(Upgraded<T>),
+}
+
 /// An upgraded connection with all that belongs to it.
-struct Upgraded<T> {
+pub(crate) struct Upgraded<T> {
     conversation: Conversation<T, AnyHandler>,
-    entry: Entry,
-    request: Option<Request>,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Taken off the registry when the connection has ended.
+    _entry: Entry,
 }
 
 /// Leads a connection from its first byte to its end.
-pub(crate) async fn serve<T>(io: T, peer: Peer, shared: Arc<Shared>)
+pub(crate) fn serve<T>(io: T, peer: Peer, shared: Arc<Shared>) -> Serving<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // Boxed so that what only the handshake needs is freed behind it.
-    let Some(upgraded) = Box::pin(upgrade(io, peer, &shared)).await else { return };
-    let Upgraded { conversation, entry, request } = upgraded;
-    let (outcome, closed) = conversation.await;
-    drop(entry);
-    report(&shared.settings, request.as_ref(), peer.address, &outcome, &closed);
+    Serving::Upgrading(Box::pin(upgrade(io, peer, shared)))
 }
 
-fn report(
-    settings: &Settings,
-    request: Option<&Request>,
-    peer: SocketAddr,
-    outcome: &Outcome,
-    closed: &Closed,
-) {
-    match outcome {
-        Outcome::Finished | Outcome::Dropped => tracing::debug!(%peer, %closed, "conversation ended"),
-        Outcome::Failed(error) => tracing::debug!(%peer, %closed, %error, "handler failed"),
-        Outcome::Panicked(_) => tracing::error!(%peer, %closed, "handler panicked"),
-    }
-    if let (Some(hook), Some(request)) = (&settings.end_hook, request) {
-        hook(&End { request, outcome, closed });
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Serving<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        loop {
+            match this {
+                Self::Upgrading(upgrade) => match ready!(upgrade.as_mut().poll(cx)) {
+                    Some(upgraded) => *this = Self::Conversing(upgraded),
+                    None => return Poll::Ready(()),
+                },
+                Self::Conversing(upgraded) => {
+                    let (outcome, closed) = ready!(Pin::new(&mut upgraded.conversation).poll(cx));
+                    upgraded.report(&outcome, &closed);
+                    return Poll::Ready(());
+                }
+            }
+        }
     }
 }
 
-async fn upgrade<T>(mut io: T, peer: Peer, shared: &Arc<Shared>) -> Option<Upgraded<T>>
+impl<T> Upgraded<T> {
+    fn report(&self, outcome: &Outcome, closed: &Closed) {
+        let peer = self.address;
+        match outcome {
+            Outcome::Finished | Outcome::Dropped => tracing::debug!(%peer, %closed, "conversation ended"),
+            Outcome::Failed(error) => tracing::debug!(%peer, %closed, %error, "handler failed"),
+            Outcome::Panicked(_) => tracing::error!(%peer, %closed, "handler panicked"),
+        }
+        if let Some(hook) = &self.shared.settings.end_hook {
+            hook(&End { request: self.conversation.request(), outcome, closed });
+        }
+    }
+}
+
+async fn upgrade<T>(mut io: T, peer: Peer, shared: Arc<Shared>) -> Option<Upgraded<T>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -91,7 +121,7 @@ where
         Ok(None) => return None,
         Ok(Some(Ok(upgrade))) => {
             let time = shared.settings.handshake_timeout;
-            let answered = timeout(time, answer(upgrade, peer, shared)).await;
+            let answered = timeout(time, answer(upgrade, peer, &shared)).await;
             answered.unwrap_or_else(|_| Err(Rejection::service_unavailable(None)))
         }
         Ok(Some(Err(rejection))) => Err(rejection),
@@ -100,7 +130,7 @@ where
     let (upgrade, route, stack) = match answer {
         Ok(answer) => answer,
         Err(rejection) => {
-            reject(io, rejection, shared).await;
+            reject(io, rejection, &shared).await;
             return None;
         }
     };
@@ -112,7 +142,6 @@ where
         return None;
     }
     let (request, subprotocol) = upgrade.into_parts();
-    let kept = shared.settings.end_hook.is_some().then(|| request.clone());
     let setup = Setup {
         options: &route.options,
         config: Arc::clone(&route.config),
@@ -125,7 +154,7 @@ where
         let entry = shared.registry.add(session.sender());
         (Some((route.handler)(session)), entry)
     });
-    Some(Upgraded { conversation, entry, request: kept })
+    Some(Upgraded { conversation, address: peer.address, shared, _entry: entry })
 }
 
 /// Reads the request; `None` when the peer goes away before it is there.

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     engine::{Closed, TURN},
     frame::{CloseCode, CloseReason},
+    handshake::Request,
     session::{
         driver::{Driver, Turn},
         link::Link,
@@ -57,6 +58,13 @@ pub(crate) struct Conversation<T, H: ?Sized> {
     outcome: Option<Outcome>,
     /// Runs while the connection has ended and the handler has not.
     grace: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T, H: ?Sized> Conversation<T, H> {
+    /// Returns the request that opened the connection.
+    pub(crate) fn request(&self) -> &Request {
+        &self.link.request
+    }
 }
 
 impl<T, H> Conversation<T, H>
