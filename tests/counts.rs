@@ -16,7 +16,7 @@ use std::{
 
 use converse::{Session, SessionOptions, frame::Role};
 use futures::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// Counts the calls and the live bytes of each thread by itself.
 struct Counting;
@@ -212,8 +212,6 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket
 
 /// A raw client that is upgraded.
 async fn upgraded(address: std::net::SocketAddr) -> tokio::net::TcpStream {
-    use futures::Stream;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(REQUEST).await.unwrap();
     let mut answer = Vec::new();
@@ -247,6 +245,74 @@ async fn an_idle_session_costs_less_than_a_kibibyte_of_heap() {
     drop(peers);
     handle.stop();
     served.await.unwrap();
+}
+
+/// Reads a server's frame without keeping it, and returns the length of its payload.
+async fn skip_message(stream: &mut (impl AsyncRead + Unpin)) -> usize {
+    let mut total = 0;
+    loop {
+        let mut head = [0; 2];
+        stream.read_exact(&mut head).await.unwrap();
+        let len = match head[1] {
+            126 => usize::from(stream.read_u16().await.unwrap()),
+            127 => usize::try_from(stream.read_u64().await.unwrap()).unwrap(),
+            short => usize::from(short),
+        };
+        tokio::io::copy(&mut stream.take(len as u64), &mut tokio::io::sink()).await.unwrap();
+        total += len;
+        if head[0] & 0x80 != 0 {
+            return total;
+        }
+    }
+}
+
+async fn echo(mut session: Session) -> converse::Result<()> {
+    while let Some(message) = session.receive().await? {
+        session.send(message).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_heap_of_a_session_is_back_after_a_mebibyte_was_echoed() {
+    const SESSIONS: usize = 20;
+    const MEBIBYTE: usize = 1 << 20;
+    let server = converse::Server::new(SessionOptions::default()).route("/", echo);
+    let server = server.bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr();
+    let handle = server.handle();
+    let served = tokio::spawn(server.serve());
+    let mut message = vec![0x82, 0xff];
+    message.extend((MEBIBYTE as u64).to_be_bytes());
+    message.extend([0; 4]);
+    message.extend(vec![7; MEBIBYTE]);
+    let mut peers = Vec::with_capacity(SESSIONS);
+    for _ in 0..SESSIONS {
+        peers.push(upgraded(address).await);
+    }
+    // The first echo also pays for what all sessions of a thread share.
+    exchange(&mut peers[0], &message).await;
+    let before = LIVE.get();
+    for peer in &mut peers[1..] {
+        assert_eq!(exchange(peer, &message).await, MEBIBYTE);
+    }
+    settle().await;
+    let kept = (LIVE.get() - before) / SESSIONS as isize;
+    assert!(kept <= 64, "{kept} B are kept behind a message of 1 MiB");
+    handle.stop();
+    drop(peers);
+    served.await.unwrap();
+}
+
+/// Sends a frame, and reads the echo.
+async fn exchange(peer: &mut tokio::net::TcpStream, message: &[u8]) -> usize {
+    let (mut reading, mut writing) = peer.split();
+    let mut total = 0;
+    let (sent, ()) = tokio::join!(writing.write_all(message), async {
+        total = skip_message(&mut reading).await;
+    });
+    sent.unwrap();
+    total
 }
 
 /// The heap of a connected socket of the runtime, which the peers of the tests have too.

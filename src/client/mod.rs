@@ -34,7 +34,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
-    options: SessionOptions,
+    options: Arc<SessionOptions>,
     headers: Vec<(HeaderName, HeaderValue)>,
     timeout: Duration,
     #[cfg(feature = "tls")]
@@ -45,7 +45,7 @@ impl Client {
     /// Begins a client whose sessions have these options. Their subprotocols and extensions are offered.
     pub fn new(options: SessionOptions) -> Self {
         Self {
-            options,
+            options: Arc::new(options),
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
             #[cfg(feature = "tls")]
@@ -134,7 +134,7 @@ impl Client {
         returned.unwrap_or_else(|| Err(ConnectError::HandlerDropped.into()))
     }
 
-    async fn dial(&self, url: &str, raw: bool) -> Result<(Setup<'_>, Stream), ConnectError> {
+    async fn dial(&self, url: &str, raw: bool) -> Result<(Setup, Stream), ConnectError> {
         self.options.check()?;
         let mut handshake = ClientHandshake::new(url)?;
         for (name, value) in &self.headers {
@@ -150,7 +150,7 @@ impl Client {
         let attempt = Box::pin(dial(self, &handshake));
         let dialled = timeout(self.timeout, attempt).await.map_err(|_| ConnectError::Timeout)??;
         let setup = Setup {
-            options: &self.options,
+            options: Arc::clone(&self.options),
             config: Arc::new(self.options.engine(Role::Client, raw)),
             stack: ExtensionStack::confirm(&self.options.extensions, &dialled.extensions)?,
             request: dialled.request,

@@ -1,8 +1,6 @@
 //! Joins the pieces of a frame whose payload is needed whole: control frames, and data frames that an
 //! extension or the application takes as frames. Knows no message.
 
-use std::mem;
-
 use bytes::Bytes;
 
 use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError};
@@ -15,7 +13,8 @@ const INTERLEAVED: ProtocolError =
 /// One frame under way.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
-    payload: Vec<u8>,
+    /// Boxed: most frames arrive whole.
+    payload: Option<Box<Vec<u8>>>,
     /// Whether the last data frame left its message unfinished.
     message_open: bool,
     /// Whether the last piece left its frame unfinished.
@@ -31,14 +30,15 @@ impl Collector {
         }
         self.frame_open = piece.remaining > 0;
         if self.frame_open {
-            self.payload.extend_from_slice(piece.payload);
+            self.payload.get_or_insert_default().extend_from_slice(piece.payload);
             return Ok(None);
         }
-        let payload = if self.payload.is_empty() {
-            Bytes::copy_from_slice(piece.payload)
-        } else {
-            self.payload.extend_from_slice(piece.payload);
-            Bytes::from(mem::take(&mut self.payload))
+        let payload = match self.payload.take() {
+            None => Bytes::copy_from_slice(piece.payload),
+            Some(mut begun) => {
+                begun.extend_from_slice(piece.payload);
+                Bytes::from(*begun)
+            }
         };
         Ok(Some(Frame { fin: header.fin, rsv: header.rsv, opcode: header.opcode, payload }))
     }

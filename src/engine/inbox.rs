@@ -34,7 +34,8 @@ pub(crate) struct Inbox {
     events: VecDeque<Event>,
     bytes: usize,
     max_bytes: usize,
-    received: u64,
+    /// Wraps around.
+    received: u32,
     stopped: bool,
     /// Whether it was full since somebody asked.
     was_full: bool,
@@ -63,8 +64,8 @@ impl Inbox {
         self.events.is_empty()
     }
 
-    /// Returns how many events were pushed.
-    pub(crate) fn received(&self) -> u64 {
+    /// Returns how many events were pushed; wraps around.
+    pub(crate) fn received(&self) -> u32 {
         self.received
     }
 
@@ -77,7 +78,7 @@ impl Inbox {
     pub(crate) fn push(&mut self, event: Event) {
         if !self.stopped {
             self.bytes += event.len();
-            self.received += 1;
+            self.received = self.received.wrapping_add(1);
             if self.events.capacity() == 0 {
                 self.events = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
             }

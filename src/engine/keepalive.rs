@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Keepalive {
     last_received: Instant,
-    outstanding: Option<Ping>,
+    /// Boxed: most of the time no ping is under way.
+    outstanding: Option<Box<Ping>>,
     last_id: u32,
-    answered: Option<(u32, Duration)>,
+    /// The last ping that was answered.
+    answered: u32,
+    round_trip: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,7 @@ struct Ping {
 impl Keepalive {
     /// Begins to watch.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { last_received: now, outstanding: None, last_id: 0, answered: None }
+        Self { last_received: now, outstanding: None, last_id: 0, answered: 0, round_trip: Duration::ZERO }
     }
 
     /// Notes that bytes came, or that this end is not listening.
@@ -38,13 +41,13 @@ impl Keepalive {
 
     /// Returns the id of the ping that waits for its pong.
     pub(crate) fn outstanding(&self) -> Option<u32> {
-        self.outstanding.map(|ping| ping.id)
+        self.outstanding.as_ref().map(|ping| ping.id)
     }
 
     /// Notes a new ping, and returns its id.
     pub(crate) fn ping(&mut self, now: Instant) -> u32 {
         self.last_id = self.last_id.wrapping_add(1);
-        self.outstanding = Some(Ping { id: self.last_id, asked: now, left: None, silent: true });
+        self.outstanding = Some(Box::new(Ping { id: self.last_id, asked: now, left: None, silent: true }));
         self.last_id
     }
 
@@ -58,26 +61,26 @@ impl Keepalive {
 
     /// Notes a pong; one that answers no ping of this end is ignored (RFC 6455 §5.5.3).
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) {
-        if let Some(ping) = self.outstanding.filter(|ping| payload == ping.id.to_be_bytes()) {
-            self.answered = Some((ping.id, now.saturating_duration_since(ping.left.unwrap_or(ping.asked))));
-            self.outstanding = None;
+        if let Some(ping) = self.outstanding.take_if(|ping| payload == ping.id.to_be_bytes()) {
+            self.answered = ping.id;
+            self.round_trip = now.saturating_duration_since(ping.left.unwrap_or(ping.asked));
         }
     }
 
     /// Returns the last ping that was answered, with its round-trip time.
     pub(crate) fn answered(&self) -> Option<(u32, Duration)> {
-        self.answered
+        (self.answered != 0).then_some((self.answered, self.round_trip))
     }
 
     /// Returns when the peer counts as dead; `None` while no ping is unanswered by any byte.
     pub(crate) fn dead_at(&self, timeout: Duration) -> Option<Instant> {
-        let ping = self.outstanding.filter(|ping| ping.silent)?;
+        let ping = self.outstanding.as_ref().filter(|ping| ping.silent)?;
         ping.left?.checked_add(timeout)
     }
 
     /// Returns when the next ping is due.
     pub(crate) fn ping_at(&self, interval: Duration) -> Option<Instant> {
-        let unanswered = self.outstanding.map(|ping| ping.asked);
+        let unanswered = self.outstanding.as_ref().map(|ping| ping.asked);
         let since = unanswered.map_or(self.last_received, |asked| asked.max(self.last_received));
         since.checked_add(interval)
     }

@@ -6,6 +6,7 @@ mod closed;
 mod collector;
 mod config;
 mod control_lane;
+mod farewell;
 mod inbox;
 mod keepalive;
 mod receive;
@@ -21,11 +22,12 @@ use crate::{
         close_state::{CloseState, Signal},
         collector::Collector,
         control_lane::ControlLane,
+        farewell::Farewell,
         inbox::Inbox,
         keepalive::Keepalive,
     },
     extension::ExtensionStack,
-    frame::{CloseReason, Decoder, Encoder, Rsv, WriteQueue},
+    frame::{Decoder, Encoder, Rsv, WriteQueue},
     message::Assembler,
 };
 
@@ -64,13 +66,7 @@ pub(crate) struct Engine {
     close: CloseState,
     /// Whether the application has asked for the close.
     close_asked: bool,
-    /// The Close frame that waits to be given out.
-    close_pending: Option<CloseReason>,
-    /// The Close frame that was given out.
-    close_given: Option<CloseReason>,
-    close_received: Option<CloseReason>,
-    /// Who ended the conversation and why; the first to do so stays.
-    ended: Option<(ClosedBy, CloseCause)>,
+    farewell: Farewell,
     closed: Option<Arc<Closed>>,
 
     keepalive: Keepalive,
@@ -99,10 +95,7 @@ impl Engine {
             sending_fragments: false,
             close: CloseState::default(),
             close_asked: false,
-            close_pending: None,
-            close_given: None,
-            close_received: None,
-            ended: None,
+            farewell: Farewell::default(),
             closed: None,
             keepalive: Keepalive::new(now),
             message_began: None,
@@ -123,8 +116,8 @@ impl Engine {
         !self.inbox.is_empty()
     }
 
-    /// Returns how many messages and frames have been received for the application.
-    pub(crate) fn received(&self) -> u64 {
+    /// Returns how many events there were for the application; wraps around.
+    pub(crate) fn received(&self) -> u32 {
         self.inbox.received()
     }
 
@@ -185,13 +178,7 @@ impl Engine {
     }
 
     fn finish(&mut self) {
-        let (by, cause) = self.ended.unwrap_or((ClosedBy::Peer, CloseCause::Eof));
-        let closed = Arc::new(Closed {
-            sent: self.close_given.take().filter(|_| self.close.is_written()),
-            received: self.close_received.take(),
-            by,
-            cause,
-        });
+        let closed = Arc::new(self.farewell.sum_up(self.close.is_written()));
         self.inbox.close(Arc::clone(&closed));
         self.closed = Some(closed);
     }

@@ -47,13 +47,13 @@ impl Engine {
 
     /// Takes note that the peer sends no more bytes.
     pub(crate) fn handle_eof(&mut self, now: Instant) {
-        self.ended.get_or_insert((ClosedBy::Peer, CloseCause::Eof));
+        self.farewell.blame_first(ClosedBy::Peer, CloseCause::Eof);
         self.signal(Signal::Eof, now);
     }
 
     /// Takes note that the transport failed.
     pub(crate) fn handle_error(&mut self, kind: io::ErrorKind, now: Instant) {
-        self.ended.get_or_insert((ClosedBy::Peer, CloseCause::Transport(kind)));
+        self.farewell.blame_first(ClosedBy::Peer, CloseCause::Transport(kind));
         self.signal(Signal::Abort, now);
     }
 
@@ -121,11 +121,11 @@ impl Engine {
 
     /// Answers the peer's Close frame with its own code and text, unless this end's has its own.
     fn peer_close(&mut self, reason: CloseReason, now: Instant) {
-        self.ended.get_or_insert((ClosedBy::Peer, CloseCause::Handshake));
+        self.farewell.blame_first(ClosedBy::Peer, CloseCause::Handshake);
         if self.phase() == Phase::Open && !self.config.raw {
-            self.close_pending = Some(reason.clone());
+            self.farewell.say(reason.clone());
         }
-        self.close_received = Some(reason);
+        self.farewell.hear(reason);
         self.signal(Signal::PeerClose, now);
     }
 
@@ -148,11 +148,11 @@ impl Engine {
         if !matches!(self.phase(), Phase::Open | Phase::Closing) {
             return;
         }
-        if self.close_given.is_none() {
-            self.close_pending = Some(reason);
+        if !self.farewell.is_given() {
+            self.farewell.say(reason);
         }
-        if !matches!(self.ended, Some((_, CloseCause::Violation(_)))) {
-            self.ended = Some((ClosedBy::Local, cause));
+        if !matches!(self.farewell.cause(), Some((_, CloseCause::Violation(_)))) {
+            self.farewell.blame(ClosedBy::Local, cause);
         }
         self.signal(Signal::Fault, now);
     }

@@ -69,7 +69,7 @@ impl Engine {
     pub(crate) fn accepts_messages(&self) -> bool {
         match self.phase() {
             Phase::Open => true,
-            Phase::Answering | Phase::Failing => self.close_pending.is_some() && !self.close_asked,
+            Phase::Answering | Phase::Failing => self.farewell.is_pending() && !self.close_asked,
             Phase::Closing | Phase::Draining | Phase::Done => false,
         }
     }
@@ -127,7 +127,7 @@ impl Engine {
 
     /// Queues a frame as it is, in raw mode.
     pub(crate) fn send_frame(&mut self, frame: Frame, now: Instant) -> Result<(), FrameRefused> {
-        if self.close_pending.is_some() || self.close_given.is_some() {
+        if self.farewell.is_pending() || self.farewell.is_given() {
             return Err(FrameRefused::Closed);
         }
         let answers = frame.opcode == OpCode::Close && self.phase() == Phase::Answering;
@@ -181,13 +181,13 @@ impl Engine {
     /// Asks for the close; the Close frame leaves behind the data queued so far. `false` when the
     /// connection is already closing.
     pub(crate) fn close(&mut self, reason: CloseReason, now: Instant) -> bool {
-        let answers = self.config.raw && self.phase() == Phase::Answering && self.close_given.is_none();
-        if self.close_pending.is_some() || !(answers || self.phase() == Phase::Open) {
+        let answers = self.config.raw && self.phase() == Phase::Answering && !self.farewell.is_given();
+        if self.farewell.is_pending() || !(answers || self.phase() == Phase::Open) {
             return false;
         }
-        self.close_pending = Some(reason);
+        self.farewell.say(reason);
         self.close_asked = true;
-        self.ended.get_or_insert((ClosedBy::Local, CloseCause::Handshake));
+        self.farewell.blame_first(ClosedBy::Local, CloseCause::Handshake);
         self.signal(Signal::LocalClose, now);
         true
     }
@@ -206,14 +206,14 @@ impl Engine {
 
     /// Gives the connection up without another byte.
     pub(crate) fn abort(&mut self, now: Instant) {
-        self.ended.get_or_insert((ClosedBy::Local, CloseCause::Aborted));
+        self.farewell.blame_first(ClosedBy::Local, CloseCause::Aborted);
         self.signal(Signal::Abort, now);
     }
 
     /// Tells whether something waits to be given out.
     pub(crate) fn has_output(&self) -> bool {
         let sends = !matches!(self.phase(), Phase::Draining | Phase::Done);
-        sends && (!self.data.is_empty() || !self.control.is_empty() || self.close_pending.is_some())
+        sends && (!self.data.is_empty() || !self.control.is_empty() || self.farewell.is_pending())
     }
 
     /// Gives out what should be written next: control frames, then data, then the Close frame.
@@ -230,10 +230,9 @@ impl Engine {
         }
         self.data.move_frames(to, GIVEN_AT_ONCE);
         if self.data.is_empty()
-            && let Some(reason) = self.close_pending.take()
+            && let Some(reason) = self.farewell.give()
         {
             self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);
-            self.close_given = Some(reason);
         }
         self.in_flight += to.len() - before;
     }
@@ -253,8 +252,8 @@ impl Engine {
     /// Tells whether the write half of the transport should be shut: everything is said, and it is
     /// this end's turn to close TCP (RFC 6455 §7.1.1).
     pub(crate) fn wants_shutdown(&self) -> bool {
-        let clean_client =
-            self.config.role == Role::Client && matches!(self.ended, Some((_, CloseCause::Handshake)));
+        let clean_client = self.config.role == Role::Client
+            && matches!(self.farewell.cause(), Some((_, CloseCause::Handshake)));
         self.phase() == Phase::Draining && !clean_client
     }
 }

@@ -94,9 +94,9 @@ impl Engine {
     }
 
     fn give_up(&mut self, cause: CloseCause, now: Instant) {
-        let (by, why) = self.ended.unwrap_or((ClosedBy::Local, cause));
+        let (by, why) = self.farewell.cause().unwrap_or((ClosedBy::Local, cause));
         let told = matches!(why, CloseCause::Violation(_) | CloseCause::PingTimeout);
-        self.ended = Some((by, if told { why } else { cause }));
+        self.farewell.blame(by, if told { why } else { cause });
         self.signal(Signal::Abort, now);
     }
 }

@@ -16,11 +16,11 @@ use crate::extension::{ExtensionGrammarError, ExtensionOffer};
 /// The default value is the request of a session whose upgrade was done elsewhere: path `/`, no headers.
 #[derive(Clone, Default)]
 pub struct Request {
-    head: Bytes,
+    head: Box<[u8]>,
     target: Target,
     secure: bool,
     remote_addr: Option<SocketAddr>,
-    params: Vec<(Box<str>, Box<str>)>,
+    params: Box<[(Box<str>, Box<str>)]>,
     extensions: Extensions,
 }
 
@@ -28,11 +28,11 @@ impl Request {
     /// Wraps a head that was verified.
     pub(crate) fn from_verified(head: Bytes, target: Target) -> Self {
         Self {
-            head,
+            head: Vec::from(head).into_boxed_slice(),
             target,
             secure: false,
             remote_addr: None,
-            params: Vec::new(),
+            params: Box::default(),
             extensions: Extensions::new(),
         }
     }
@@ -131,7 +131,6 @@ impl Request {
         V: Into<Box<str>>,
     {
         self.params = params.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        self.params.shrink_to_fit();
     }
 
     /// Notes where the connection comes from.

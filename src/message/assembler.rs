@@ -26,7 +26,8 @@ const NOT_UTF8: ProtocolError =
 #[derive(Debug)]
 pub(crate) struct Assembler {
     max_message_size: u64,
-    open: Option<Open>,
+    /// Boxed: most messages are one whole frame and never get here.
+    open: Option<Box<Open>>,
 }
 
 /// The message under way.
@@ -119,7 +120,7 @@ impl Assembler {
                 OpCode::Text => Payload::Text(Utf8Buffer::default()),
                 _ => Payload::Binary(Vec::new()),
             };
-            Open { payload, declared: 0, fragments: 0 }
+            Box::new(Open { payload, declared: 0, fragments: 0 })
         });
         open.declared += len;
         open.fragments += 1;

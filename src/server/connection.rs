@@ -63,7 +63,6 @@ pub(crate) enum Serving<T> {
 /// An upgraded connection with all that belongs to it.
 pub(crate) struct Upgraded<T> {
     conversation: Conversation<T, AnyHandler>,
-    address: SocketAddr,
     shared: Arc<Shared>,
     /// Taken off the registry when the connection has ended.
     _entry: Entry,
@@ -100,11 +99,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Serving<T> {
 
 impl<T> Upgraded<T> {
     fn report(&self, outcome: &Outcome, closed: &Closed) {
-        let peer = self.address;
+        let peer = self.conversation.request().remote_addr();
         match outcome {
-            Outcome::Finished | Outcome::Dropped => tracing::debug!(%peer, %closed, "conversation ended"),
-            Outcome::Failed(error) => tracing::debug!(%peer, %closed, %error, "handler failed"),
-            Outcome::Panicked(_) => tracing::error!(%peer, %closed, "handler panicked"),
+            Outcome::Finished | Outcome::Dropped => tracing::debug!(?peer, %closed, "conversation ended"),
+            Outcome::Failed(error) => tracing::debug!(?peer, %closed, %error, "handler failed"),
+            Outcome::Panicked(_) => tracing::error!(?peer, %closed, "handler panicked"),
         }
         if let Some(hook) = &self.shared.settings.end_hook {
             hook(&End { request: self.conversation.request(), outcome, closed });
@@ -143,7 +142,7 @@ where
     }
     let (request, subprotocol) = upgrade.into_parts();
     let setup = Setup {
-        options: &route.options,
+        options: Arc::clone(&route.options),
         config: Arc::clone(&route.config),
         stack,
         request,
@@ -154,7 +153,7 @@ where
         let entry = shared.registry.add(session.sender());
         (Some((route.handler)(session)), entry)
     });
-    Some(Upgraded { conversation, address: peer.address, shared, _entry: entry })
+    Some(Upgraded { conversation, shared, _entry: entry })
 }
 
 /// Reads the request; `None` when the peer goes away before it is there.

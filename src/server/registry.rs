@@ -1,9 +1,8 @@
 //! The sessions of a server, so that all can be told to end. Knows no listener.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
 
 use crate::{frame::CloseReason, session::Sender};
 
@@ -15,30 +14,27 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct State {
-    sessions: HashMap<u64, Sender>,
-    next: u64,
+    sessions: Slab<Sender>,
     closing: Option<CloseReason>,
 }
 
 /// A session's place in the registry; given up when dropped.
 pub(crate) struct Entry {
     registry: Arc<Registry>,
-    id: u64,
+    place: usize,
 }
 
 impl Registry {
     /// Adds a session. When all are being closed, it is closed as well.
     pub(crate) fn add(self: &Arc<Self>, sender: Sender) -> Entry {
         let mut state = self.lock();
-        let id = state.next;
-        state.next += 1;
         let closing = state.closing.clone();
-        state.sessions.insert(id, sender.clone());
+        let place = state.sessions.insert(sender.clone());
         drop(state);
         if let Some(reason) = closing {
             sender.start_close(reason);
         }
-        Entry { registry: Arc::clone(self), id }
+        Entry { registry: Arc::clone(self), place }
     }
 
     /// Tells whether the sessions are being closed.
@@ -55,7 +51,7 @@ impl Registry {
     pub(crate) fn close_all(&self, reason: &CloseReason) {
         let mut state = self.lock();
         state.closing = Some(reason.clone());
-        let sessions: Vec<Sender> = state.sessions.values().cloned().collect();
+        let sessions: Vec<Sender> = state.sessions.iter().map(|(_, session)| session.clone()).collect();
         drop(state);
         for session in sessions {
             session.start_close(reason.clone());
@@ -70,7 +66,7 @@ impl Registry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut state = self.registry.lock();
-        let sender = state.sessions.remove(&self.id);
+        let sender = state.sessions.try_remove(self.place);
         if state.sessions.is_empty() {
             state.sessions.shrink_to_fit();
         }

@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+use futures::TryFutureExt;
+
 use crate::{
     engine::EngineConfig,
     extension::is_token,
@@ -16,7 +18,7 @@ type Handler = Box<dyn Fn(Session) -> Pin<Box<AnyHandler>> + Send + Sync>;
 
 /// What is served at one path.
 pub(crate) struct Route {
-    pub(crate) options: SessionOptions,
+    pub(crate) options: Arc<SessionOptions>,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) handler: Handler,
 }
@@ -50,11 +52,9 @@ impl Routes {
             return Err(wrong("a path begins with a slash".to_owned()));
         }
         let config = Arc::new(options.engine(Role::Server, raw));
-        let handler: Handler = Box::new(move |session| {
-            let conversation = handler(session);
-            Box::pin(async move { conversation.await.map_err(Into::into) })
-        });
-        let route = Arc::new(Route { options, config, handler });
+        // Not an async block: that would hold the handler's future twice.
+        let handler: Handler = Box::new(move |session| Box::pin(handler(session).err_into()));
+        let route = Arc::new(Route { options: Arc::new(options), config, handler });
         self.router.insert(path, route).map_err(|error| wrong(error.to_string()))
     }
 

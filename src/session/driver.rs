@@ -97,8 +97,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn close_abandoned(&self) {
         let mut state = self.link.lock();
-        if let Some(reason) = state.abandoned.take() {
-            state.close(reason);
+        if let Some(how) = state.abandoned.take() {
+            state.close(how.into());
             state.engine.stop_delivery();
         }
     }

@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 
 use crate::{
     engine::{Closed, Engine, Event},
-    frame::{CloseReason, Frame, Written},
+    frame::{CloseCode, CloseReason, Frame, Written},
     handshake::Request,
     session::{
-        AnyConverter,
+        SessionOptions,
         error::FrameError,
         outbox::{Offered, Outbox, Outgoing},
     },
@@ -29,7 +29,7 @@ pub(crate) struct Link {
     progress: Notify,
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<Box<str>>,
-    pub(crate) converter: AnyConverter,
+    pub(crate) options: Arc<SessionOptions>,
 }
 
 /// What the lock guards.
@@ -42,8 +42,17 @@ pub(crate) struct State {
     driver: Option<Waker>,
     /// Whether a `send` has had to wait since the last crossing of the mark.
     room_wanted: bool,
-    /// The session was dropped: with this reason the driver closes the connection.
-    pub(crate) abandoned: Option<CloseReason>,
+    /// The session was dropped: the driver closes the connection.
+    pub(crate) abandoned: Option<Abandoned>,
+}
+
+/// How a session was dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Abandoned {
+    /// Its owner was done with it.
+    Done,
+    /// Its owner failed or panicked.
+    Failed,
 }
 
 /// Up to where a flush waits.
@@ -62,22 +71,15 @@ impl Link {
     /// Builds the heart around an engine.
     pub(crate) fn new(
         engine: Engine,
-        outbox: Outbox,
-        converter: AnyConverter,
+        options: Arc<SessionOptions>,
         request: Request,
         subprotocol: Option<Box<str>>,
     ) -> Arc<Self> {
+        let outbox = Outbox::new(Arc::clone(&options));
         let state =
             State { engine, outbox, receiver: None, driver: None, room_wanted: false, abandoned: None };
         let state = Mutex::new(state);
-        Arc::new(Self {
-            state,
-            room: Notify::new(),
-            progress: Notify::new(),
-            request,
-            subprotocol,
-            converter,
-        })
+        Arc::new(Self { state, room: Notify::new(), progress: Notify::new(), request, subprotocol, options })
     }
 
     /// Takes the lock. A panic under it is impossible to see from here but harmless: no code of the
@@ -185,9 +187,9 @@ impl Link {
     }
 
     /// Notes that the session was dropped; the driver closes the connection.
-    pub(crate) fn abandon(&self, reason: CloseReason) {
+    pub(crate) fn abandon(&self, how: Abandoned) {
         let mut state = self.lock();
-        state.abandoned = Some(reason);
+        state.abandoned = Some(how);
         let driver = state.driver.take();
         drop(state);
         wake(driver);
@@ -232,6 +234,15 @@ impl Link {
     /// Wakes those who wait for a pong.
     pub(crate) fn announce_progress(&self) {
         self.progress.notify_waiters();
+    }
+}
+
+impl From<Abandoned> for CloseReason {
+    fn from(how: Abandoned) -> Self {
+        match how {
+            Abandoned::Done => Self::NORMAL,
+            Abandoned::Failed => Self::new(CloseCode::INTERNAL_ERROR, "internal error"),
+        }
     }
 }
 

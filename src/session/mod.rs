@@ -33,8 +33,9 @@ pub use task::{BoxError, Outcome};
 
 use crate::{
     engine::{Closed, Event},
-    frame::{CloseCode, CloseReason},
+    frame::CloseReason,
     handshake::Request,
+    session::link::Abandoned,
 };
 
 /// One end of a typed conversation.
@@ -185,7 +186,7 @@ impl Session {
 
     /// Returns the converter in use.
     pub fn converter(&self) -> &AnyConverter {
-        &self.sender.link().converter
+        &self.sender.link().options.converter
     }
 
     /// Returns the subprotocol that both ends have agreed on (RFC 6455 §1.9).
@@ -237,11 +238,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let reason = match thread::panicking() {
-            true => CloseReason::new(CloseCode::INTERNAL_ERROR, "internal error"),
-            false => CloseReason::NORMAL,
-        };
-        self.sender.link().abandon(reason);
+        let how = if thread::panicking() { Abandoned::Failed } else { Abandoned::Done };
+        self.sender.link().abandon(how);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The bound on what is accepted and unsent, and the policy that keeps it. Knows no waker and no socket.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use converse_core::{Message, Utf8Bytes};
@@ -8,15 +8,20 @@ use converse_core::{Message, Utf8Bytes};
 use crate::{
     engine::{Engine, SendRefused},
     frame::{CloseCode, CloseReason, OpCode},
-    session::{Limits, Overflow, error::SendErrorKind},
+    session::{Overflow, SessionOptions, error::SendErrorKind},
 };
 
 /// Decides which messages go to the engine now, later, or never.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    overflow: Overflow,
-    soft: usize,
-    hard: usize,
+    options: Arc<SessionOptions>,
+    /// Boxed once a policy has had to act.
+    backlog: Option<Box<Backlog>>,
+}
+
+/// What became of messages that found no room.
+#[derive(Debug, Default)]
+struct Backlog {
     /// Messages kept back above the soft mark, so that they can still be dropped or replaced.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
@@ -49,40 +54,39 @@ pub(crate) enum Offered {
 }
 
 impl Outbox {
-    /// Builds an empty outbox.
-    pub(crate) fn new(overflow: Overflow, limits: &Limits) -> Self {
-        let (soft, hard) = (limits.soft_mark, limits.hard_mark);
-        Self { overflow, soft, hard, kept: VecDeque::new(), kept_bytes: 0, kept_gone: 0, dropped: 0 }
+    /// Builds an empty outbox with the marks and the policy of the options.
+    pub(crate) fn new(options: Arc<SessionOptions>) -> Self {
+        Self { options, backlog: None }
     }
 
     /// Tells whether a `send` that waits finds room.
     pub(crate) fn has_room(&self, engine: &Engine) -> bool {
-        engine.queued() < self.soft
+        engine.queued() < self.options.limits.soft_mark
     }
 
     /// Tells whether a `send` waits at the soft mark.
     pub(crate) fn waits(&self) -> bool {
-        matches!(self.overflow, Overflow::Wait)
+        matches!(self.options.overflow, Overflow::Wait)
     }
 
     /// Returns how many bytes are accepted and unsent.
     pub(crate) fn queued(&self, engine: &Engine) -> usize {
-        engine.queued() + self.kept_bytes
+        engine.queued() + self.backlog.as_ref().map_or(0, |backlog| backlog.kept_bytes)
     }
 
     /// Returns how many messages the policy has dropped or replaced.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
+        self.backlog.as_ref().map_or(0, |backlog| backlog.dropped)
     }
 
     /// Returns the position behind the last message kept back.
     pub(crate) fn kept_end(&self) -> u64 {
-        self.kept_gone + self.kept.len() as u64
+        self.backlog.as_ref().map_or(0, |backlog| backlog.kept_gone + backlog.kept.len() as u64)
     }
 
     /// Returns the position of the first message kept back.
     pub(crate) fn kept_start(&self) -> u64 {
-        self.kept_gone
+        self.backlog.as_ref().map_or(0, |backlog| backlog.kept_gone)
     }
 
     /// Takes a message as the policy says.
@@ -91,21 +95,19 @@ impl Outbox {
             return Offered::Refused(SendErrorKind::Closed, outgoing.into_message());
         }
         let queued = self.queued(engine);
-        let over = queued > 0 && queued + outgoing.len() > self.hard;
-        match self.overflow {
+        let over = queued > 0 && queued + outgoing.len() > self.options.limits.hard_mark;
+        match self.options.overflow {
             Overflow::Wait if !self.has_room(engine) => Offered::NoRoom(outgoing.into_message()),
             Overflow::Fail if over => Offered::Refused(SendErrorKind::Full, outgoing.into_message()),
             Overflow::DropNewest if over => {
-                self.dropped += 1;
+                self.backlog.get_or_insert_default().dropped += 1;
                 Offered::Taken
             }
             Overflow::Close if over => {
                 engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), now);
                 Offered::Refused(SendErrorKind::Closed, outgoing.into_message())
             }
-            Overflow::DropOldest | Overflow::Conflate(_)
-                if !(self.kept.is_empty() && self.has_room(engine)) =>
-            {
+            Overflow::DropOldest | Overflow::Conflate(_) if !self.is_clear(engine) => {
                 self.keep(engine, outgoing.into_message());
                 Offered::Taken
             }
@@ -124,31 +126,45 @@ impl Outbox {
     }
 
     fn promote_one(&mut self, engine: &mut Engine, now: Instant) -> bool {
-        let Some(kept) = self.pop() else { return false };
+        let Some(backlog) = &mut self.backlog else { return false };
+        let Some(kept) = backlog.pop() else { return false };
         if engine.send(kept.message, now).is_err() {
-            self.dropped += 1;
+            backlog.dropped += 1;
         }
         true
     }
 
+    /// Tells whether a message may go to the engine without passing others.
+    fn is_clear(&self, engine: &Engine) -> bool {
+        self.has_room(engine) && self.backlog.as_ref().is_none_or(|backlog| backlog.kept.is_empty())
+    }
+
     fn keep(&mut self, engine: &Engine, message: Message) {
-        let key = match &self.overflow {
+        let key = match &self.options.overflow {
             Overflow::Conflate(key) => key(&message),
             _ => None,
         };
+        let backlog = self.backlog.get_or_insert_default();
+        backlog.push(key, message);
+        while engine.queued() + backlog.kept_bytes > self.options.limits.hard_mark && backlog.kept.len() > 1 {
+            backlog.pop();
+            backlog.dropped += 1;
+        }
+    }
+}
+
+impl Backlog {
+    /// Keeps a message, in the place of one with the same key.
+    fn push(&mut self, key: Option<Bytes>, message: Message) {
+        self.kept_bytes += message.len();
         let same =
             key.as_ref().and_then(|key| self.kept.iter_mut().find(|kept| kept.key.as_ref() == Some(key)));
-        self.kept_bytes += message.len();
         if let Some(older) = same {
             self.kept_bytes -= older.message.len();
             self.dropped += 1;
             older.message = message;
         } else {
             self.kept.push_back(Kept { key, message });
-        }
-        while self.queued(engine) > self.hard && self.kept.len() > 1 {
-            self.pop();
-            self.dropped += 1;
         }
     }
 

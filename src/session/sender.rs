@@ -183,7 +183,7 @@ impl Sender {
     where
         T: Serialize + ?Sized,
     {
-        let converter = &self.link.converter;
+        let converter = &self.link.options.converter;
         let mut buffer = ENCODE_BUFFER.take();
         buffer.clear();
         converter.encode(value, &mut buffer)?;

@@ -4,6 +4,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::BytesMut;
+use futures::TryFutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
@@ -15,15 +16,14 @@ use crate::{
         Session, SessionOptions,
         driver::Driver,
         link::{Link, now},
-        outbox::Outbox,
         sender::Sender,
         task::{BoxError, Conversation, NoHandler, Outcome},
     },
 };
 
 /// What a session is made of, apart from its transport.
-pub(crate) struct Setup<'a> {
-    pub(crate) options: &'a SessionOptions,
+pub(crate) struct Setup {
+    pub(crate) options: Arc<SessionOptions>,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) stack: ExtensionStack,
     pub(crate) request: Request,
@@ -32,7 +32,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) glued: BytesMut,
 }
 
-impl Setup<'_> {
+impl Setup {
     /// Builds the session and what drives it; `handler` makes of the session what runs beside the
     /// driver, if anything.
     pub(crate) fn start<T, H, R>(
@@ -45,9 +45,8 @@ impl Setup<'_> {
         H: Future<Output = Result<(), BoxError>> + ?Sized,
     {
         let engine = Engine::new(self.config, self.stack, now());
-        let outbox = Outbox::new(self.options.overflow.clone(), &self.options.limits);
         let subprotocol = self.subprotocol.map(String::into_boxed_str);
-        let link = Link::new(engine, outbox, self.options.converter.clone(), self.request, subprotocol);
+        let link = Link::new(engine, self.options, self.request, subprotocol);
         let driver = Driver::new(io, Arc::clone(&link), self.glued);
         let (handler, rest) = handler(Session::new(Sender::new(Arc::clone(&link))));
         (Conversation::new(link, driver, handler), rest)
@@ -95,19 +94,17 @@ impl Session {
         F: Future<Output = Result<(), E>>,
         E: Into<BoxError>,
     {
-        let (conversation, ()) = Setup::bare(role, options).start(io, |session| {
-            let conversation = handler(session);
-            (Some(Box::pin(async move { conversation.await.map_err(Into::into) })), ())
-        });
+        let (conversation, ()) =
+            Setup::bare(role, options).start(io, |session| (Some(Box::pin(handler(session).err_into())), ()));
         conversation.await
     }
 }
 
-impl<'a> Setup<'a> {
+impl Setup {
     /// A session of whose handshake nothing is known.
-    fn bare(role: Role, options: &'a SessionOptions) -> Self {
+    fn bare(role: Role, options: &SessionOptions) -> Self {
         Self {
-            options,
+            options: Arc::new(options.clone()),
             config: Arc::new(options.engine(role, false)),
             stack: ExtensionStack::default(),
             request: Request::default(),

@@ -17,11 +17,10 @@ use tokio::{
 
 use crate::{
     engine::{Closed, TURN},
-    frame::{CloseCode, CloseReason},
     handshake::Request,
     session::{
         driver::{Driver, Turn},
-        link::Link,
+        link::{Abandoned, Link},
     },
 };
 
@@ -90,11 +89,9 @@ where
 
     /// Closes the connection as the handler's end asks for.
     fn end_handler(&mut self, outcome: Outcome) {
-        let reason = match outcome {
-            Outcome::Finished | Outcome::Dropped => CloseReason::NORMAL,
-            Outcome::Failed(_) | Outcome::Panicked(_) => {
-                CloseReason::new(CloseCode::INTERNAL_ERROR, "internal error")
-            }
+        let how = match outcome {
+            Outcome::Finished | Outcome::Dropped => Abandoned::Done,
+            Outcome::Failed(_) | Outcome::Panicked(_) => Abandoned::Failed,
         };
         self.outcome = Some(outcome);
         // Dropping a future that panicked may panic again; nothing of it may reach the executor.
@@ -102,7 +99,7 @@ where
         let _ = catch_unwind(AssertUnwindSafe(move || drop(handler)));
         let mut state = self.link.lock();
         state.abandoned = None;
-        state.close(reason);
+        state.close(how.into());
         state.engine.stop_delivery();
     }
 
@@ -146,8 +143,8 @@ where
                 }
                 Turn::Again => {}
             }
-            let received = this.link.engine(|engine| engine.received()) - before;
-            if received >= TURN as u64 || driver.moved() >= TURN_BYTES {
+            let received = this.link.engine(|engine| engine.received()).wrapping_sub(before);
+            if received as usize >= TURN || driver.moved() >= TURN_BYTES {
                 driver.rest();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
