@@ -1,7 +1,7 @@
 //! Joins the pieces of a frame whose payload is needed whole: control frames, and data frames that an
 //! extension or the application takes as frames. Knows no message.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError};
 
@@ -14,7 +14,7 @@ const INTERLEAVED: ProtocolError =
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     /// Boxed: most frames arrive whole.
-    payload: Option<Box<Vec<u8>>>,
+    payload: Option<Box<BytesMut>>,
     /// Whether the last data frame left its message unfinished.
     message_open: bool,
     /// Whether the last piece left its frame unfinished.
@@ -37,7 +37,7 @@ impl Collector {
             None => Bytes::copy_from_slice(piece.payload),
             Some(mut begun) => {
                 begun.extend_from_slice(piece.payload);
-                Bytes::from(*begun)
+                begun.freeze()
             }
         };
         Ok(Some(Frame { fin: header.fin, rsv: header.rsv, opcode: header.opcode, payload }))

@@ -17,6 +17,7 @@ pub(crate) use decoder::{Decoder, Piece};
 pub(crate) use encoder::{Encoder, MaskSource};
 pub use error::ProtocolError;
 pub use header::FrameHeader;
+pub(crate) use header::MAX_HEADER;
 pub(crate) use mask::apply_mask;
 pub use opcode::OpCode;
 pub use role::Role;

@@ -23,10 +23,9 @@ impl<T> Spares<T> {
 
     /// Keeps one, unless there are enough. It must be empty and of bounded capacity.
     pub(crate) fn keep(&self, spare: T) {
-        if let Ok(mut spares) = self.0.try_borrow_mut() {
-            if spares.len() < KEPT {
-                spares.push(spare);
-            }
+        match self.0.try_borrow_mut() {
+            Ok(mut spares) if spares.len() < KEPT => spares.push(spare),
+            _ => {}
         }
     }
 }

@@ -14,6 +14,7 @@ mod raw;
 mod sender;
 mod setup;
 mod task;
+mod tungstenite;
 
 use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Context, task::Poll, thread, time::Duration};
 
