@@ -100,6 +100,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if let Some(how) = state.abandoned.take() {
             state.close(how.into());
             state.engine.stop_delivery();
+            drop(state);
+            // Senders that wait for room will not get it.
+            self.link.announce_end();
         }
     }
 

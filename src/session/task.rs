@@ -101,6 +101,9 @@ where
         state.abandoned = None;
         state.close(how.into());
         state.engine.stop_delivery();
+        drop(state);
+        // Senders that wait for room will not get it.
+        self.link.announce_end();
     }
 
     /// The connection has ended: gives the handler a last while.
