@@ -200,14 +200,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.link.with_engine(|engine, now| engine.handle_error(error.kind(), now));
     }
 
-    /// Wakes those for whom something came. A receiver in this very task is polled next anyway.
+    /// Wakes those for whom something came.
     fn hand_over(&self, cx: &Context<'_>) {
         let mut state = self.link.lock();
         let receiver = state.take_receiver();
         let ended = state.engine.closed().is_some();
         drop(state);
-        if let Some(receiver) = receiver.filter(|receiver| !receiver.will_wake(cx.waker())) {
-            receiver.wake();
+        if let Some(receiver) = receiver {
+            receiver.wake_from(cx);
         }
         if ended {
             self.link.announce_end();

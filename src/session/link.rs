@@ -2,7 +2,10 @@
 //! for what. Knows no socket.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -27,6 +30,8 @@ pub(crate) struct Link {
     room: Notify,
     /// Wakes those who wait for a write, a pong or the end.
     progress: Notify,
+    /// Whether the handler beside the driver is being polled.
+    handler_runs: AtomicBool,
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) options: Arc<SessionOptions>,
@@ -37,7 +42,7 @@ pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) outbox: Outbox,
     /// The application, waiting for an event.
-    receiver: Option<Waker>,
+    receiver: Option<Receiver>,
     /// The driver, when it is parked.
     driver: Option<Waker>,
     /// Whether a `send` has had to wait since the last crossing of the mark.
@@ -53,6 +58,13 @@ pub(crate) enum Abandoned {
     Done,
     /// Its owner failed or panicked.
     Failed,
+}
+
+/// Who waits for an event.
+pub(crate) struct Receiver {
+    waker: Waker,
+    /// Whether it waits in the handler, which is polled after each turn of the driver.
+    in_handler: bool,
 }
 
 /// Up to where a flush waits.
@@ -79,7 +91,15 @@ impl Link {
         let state =
             State { engine, outbox, receiver: None, driver: None, room_wanted: false, abandoned: None };
         let state = Mutex::new(state);
-        Arc::new(Self { state, room: Notify::new(), progress: Notify::new(), request, subprotocol, options })
+        Arc::new(Self {
+            state,
+            room: Notify::new(),
+            progress: Notify::new(),
+            handler_runs: AtomicBool::new(false),
+            request,
+            subprotocol,
+            options,
+        })
     }
 
     /// Takes the lock. A panic under it is impossible to see from here but harmless: no code of the
@@ -96,6 +116,11 @@ impl Link {
         drop(state);
         wake(driver);
         result
+    }
+
+    /// Notes that the handler beside the driver is being polled, or is not any more.
+    pub(crate) fn handler_runs(&self, runs: bool) {
+        self.handler_runs.store(runs, Ordering::Relaxed);
     }
 
     /// Reads the engine.
@@ -116,9 +141,11 @@ impl Link {
         if state.engine.closed().is_some() {
             return Poll::Ready(None);
         }
-        match &state.receiver {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            _ => state.receiver = Some(cx.waker().clone()),
+        // Only the thread that polls the handler can be in it, and that thread sees its own store.
+        let in_handler = self.handler_runs.load(Ordering::Relaxed);
+        match &mut state.receiver {
+            Some(receiver) if receiver.waker.will_wake(cx.waker()) => receiver.in_handler = in_handler,
+            _ => state.receiver = Some(Receiver { waker: cx.waker().clone(), in_handler }),
         }
         Poll::Pending
     }
@@ -246,6 +273,20 @@ impl From<Abandoned> for CloseReason {
     }
 }
 
+impl Receiver {
+    /// Wakes it, unless it is in the handler of the task that `cx` polls, which comes next anyway.
+    pub(crate) fn wake_from(self, cx: &Context<'_>) {
+        if !(self.in_handler && self.waker.will_wake(cx.waker())) {
+            self.waker.wake();
+        }
+    }
+
+    /// Wakes it.
+    pub(crate) fn wake(self) {
+        self.waker.wake();
+    }
+}
+
 impl State {
     /// Asks for the close, behind everything that was accepted.
     pub(crate) fn close(&mut self, reason: CloseReason) {
@@ -270,7 +311,7 @@ impl State {
     }
 
     /// Takes the application's waker off, when there is an event for it.
-    pub(crate) fn take_receiver(&mut self) -> Option<Waker> {
+    pub(crate) fn take_receiver(&mut self) -> Option<Receiver> {
         if self.engine.has_event() || self.engine.closed().is_some() { self.receiver.take() } else { None }
     }
 

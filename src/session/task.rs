@@ -78,7 +78,10 @@ where
 
     fn poll_handler(&mut self, cx: &mut Context<'_>) {
         let Some(handler) = &mut self.handler else { return };
-        let outcome = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+        self.link.handler_runs(true);
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+        self.link.handler_runs(false);
+        let outcome = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(Ok(()))) => Outcome::Finished,
             Ok(Poll::Ready(Err(error))) => Outcome::Failed(error),
