@@ -50,6 +50,8 @@ pub(crate) struct Driver<T> {
     carry: BytesMut,
     timer: Option<Pin<Box<Sleep>>>,
     eof: bool,
+    /// Whether the transport was asked for bytes in this turn, and wakes the task when some come.
+    listening: bool,
     shut: bool,
     unflushed: bool,
     /// Bytes moved since the last rest.
@@ -66,6 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             carry: glued,
             timer: None,
             eof: false,
+            listening: false,
             shut: false,
             unflushed: false,
             moved: 0,
@@ -158,6 +161,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Takes what is left of the last read, or reads once; tells whether anything came.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        self.listening = false;
         if self.eof || !self.link.engine(|engine| engine.wants_bytes()) {
             return false;
         }
@@ -179,7 +183,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> bool {
         let mut buffer = ReadBuf::new(buffer);
         match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
-            Poll::Pending => return false,
+            Poll::Pending => {
+                self.listening = true;
+                return false;
+            }
             Poll::Ready(Err(error)) => self.fail(&error),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
                 self.eof = true;
@@ -233,7 +240,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Waits for the next deadline, unless the application has produced something in the meantime.
     fn park(&mut self, cx: &mut Context<'_>) -> Turn {
         let mut state = self.link.lock();
-        let readable = !self.carry.is_empty() && state.engine.wants_bytes();
+        // Another thread may have made room in the inbox since `read` found none.
+        let readable = !self.eof && !self.listening && state.engine.wants_bytes();
         if readable || state.abandoned.is_some() || (self.writing.is_empty() && state.engine.has_output()) {
             return Turn::Again;
         }
