@@ -11,8 +11,7 @@ use std::{
 };
 
 use converse::{
-    MessagePackConverter, OriginPolicy, Rejection, Server, Session, SessionOptions,
-    handshake::Upgrade,
+    MessagePackConverter, OriginPolicy, Rejection, Server, Session, SessionOptions, handshake::Upgrade,
     session::BoxError,
 };
 use http::{HeaderValue, StatusCode, header};
@@ -223,15 +222,16 @@ async fn a_flood_over_the_limit_is_answered_without_a_task_each() {
 
 #[tokio::test]
 async fn the_hook_rejects_with_its_own_status_headers_and_body() {
-    let server = Server::new(SessionOptions::default()).route("/", echo).request_hook(|upgrade: &mut Upgrade| {
-        match upgrade.request().header("authorization") {
-            Some(_) => Ok(()),
-            None => Err(Rejection::new(StatusCode::UNAUTHORIZED)
-                .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-                .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(r#"{"who":"are you"}"#)),
-        }
-    });
+    let server =
+        Server::new(SessionOptions::default()).route("/", echo).request_hook(|upgrade: &mut Upgrade| {
+            match upgrade.request().header("authorization") {
+                Some(_) => Ok(()),
+                None => Err(Rejection::new(StatusCode::UNAUTHORIZED)
+                    .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+                    .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                    .body(r#"{"who":"are you"}"#)),
+            }
+        });
     let server = start(server).await;
     let mut peer = Wire::connect(server.address).await;
     let answer = peer.ask(&plus("X: y")).await;
@@ -250,7 +250,9 @@ async fn a_handler_reads_path_parameters_and_what_the_hook_attached() {
         let request = session.request();
         let user = request.extensions().get::<User>().map(|user| user.0.clone());
         let params: Vec<_> = request.params().collect();
-        session.send(format!("{user:?} {params:?} {:?} {}", request.query(), request.remote_addr().is_some())).await
+        session
+            .send(format!("{user:?} {params:?} {:?} {}", request.query(), request.remote_addr().is_some()))
+            .await
     };
     let hook = |upgrade: &mut Upgrade| {
         let user = upgrade.request().header("x-user").unwrap_or("nobody").to_owned();
@@ -279,12 +281,12 @@ async fn a_handler_reads_path_parameters_and_what_the_hook_attached() {
 #[tokio::test]
 async fn the_servers_favourite_subprotocol_is_chosen_per_route() {
     let options = || SessionOptions::default();
-    let name = |session: Session| async move {
-        session.send(session.subprotocol().unwrap_or("none")).await
-    };
-    let server = Server::new(options().subprotocol("v2").subprotocol("v1"))
-        .route("/", name)
-        .route_with("/other", options().subprotocol("mqtt"), name);
+    let name = |session: Session| async move { session.send(session.subprotocol().unwrap_or("none")).await };
+    let server = Server::new(options().subprotocol("v2").subprotocol("v1")).route("/", name).route_with(
+        "/other",
+        options().subprotocol("mqtt"),
+        name,
+    );
     let server = start(server).await;
     let table = [
         ("/", "v1, v2", Some("v2")),
@@ -311,8 +313,10 @@ async fn a_route_has_its_own_limits_and_converter() {
         }
         Ok(())
     }
-    let small = SessionOptions::default().content_converter(MessagePackConverter::default()).max_message_size(5);
-    let server = Server::new(SessionOptions::default()).route("/", number).route_with("/small", small, number);
+    let small =
+        SessionOptions::default().content_converter(MessagePackConverter::default()).max_message_size(5);
+    let server =
+        Server::new(SessionOptions::default()).route("/", number).route_with("/small", small, number);
     let server = start(server.origin_policy(OriginPolicy::any())).await;
     let mut json = Wire::open(server.address).await;
     json.send(&masked(TEXT, b"41")).await;

@@ -69,7 +69,8 @@ fn violation(name: impl Into<String>, code: u16, bytes: Vec<u8>) -> Violation {
 
 /// §5.1 and §5.2: what the first two bytes of a frame may not say.
 fn headers(frames: &Frames) -> Vec<Violation> {
-    let mut all = vec![violation("mask in the wrong direction", 1002, frame(FIN | TEXT, b"hi", !frames.masked))];
+    let mut all =
+        vec![violation("mask in the wrong direction", 1002, frame(FIN | TEXT, b"hi", !frames.masked))];
     for bit in [0x40, 0x20, 0x10] {
         all.push(violation(format!("RSV {bit:#x} on data"), 1002, frames.whole(bit | TEXT, b"hi")));
         all.push(violation(format!("RSV {bit:#x} on control"), 1002, frames.whole(bit | PING, b"hi")));
@@ -103,7 +104,8 @@ fn lengths(frames: &Frames) -> Vec<Violation> {
         violation(
             "a message over its limit",
             1009,
-            [frames.open(BINARY, &[0; 600]), frames.header(FIN | CONTINUATION, 126, &401u16.to_be_bytes())].concat(),
+            [frames.open(BINARY, &[0; 600]), frames.header(FIN | CONTINUATION, 126, &401u16.to_be_bytes())]
+                .concat(),
         ),
         violation(
             "a sum that overflows",
@@ -169,7 +171,8 @@ fn sequences(frames: &Frames) -> Vec<Violation> {
         violation(
             "a continuation behind the final one",
             1002,
-            [frames.open(TEXT, b"a"), frames.whole(CONTINUATION, b"b"), frames.whole(CONTINUATION, b"c")].concat(),
+            [frames.open(TEXT, b"a"), frames.whole(CONTINUATION, b"b"), frames.whole(CONTINUATION, b"c")]
+                .concat(),
         ),
         violation(
             "a message inside a message",
@@ -184,8 +187,13 @@ fn sequences(frames: &Frames) -> Vec<Violation> {
 fn judge(name: &str, code: u16, answers: usize, read: &[Got], masked: bool) {
     let mut last = read.to_vec();
     last.retain(|got| got.first != FIN | wire::PONG && got.first != (FIN | BINARY));
-    let echoes: Vec<&[u8]> = last.iter().filter(|got| got.first == FIN | TEXT).map(|got| &got.payload[..]).collect();
-    assert_eq!(echoes.first().copied(), Some(&b"right"[..]), "{name}: the message before is answered: {read:?}");
+    let echoes: Vec<&[u8]> =
+        last.iter().filter(|got| got.first == FIN | TEXT).map(|got| &got.payload[..]).collect();
+    assert_eq!(
+        echoes.first().copied(),
+        Some(&b"right"[..]),
+        "{name}: the message before is answered: {read:?}"
+    );
     assert!(echoes.len() <= answers, "{name}: {read:?}");
     let close = read.last().unwrap_or_else(|| panic!("{name}: no Close frame"));
     assert_eq!(close.close_code(), Some(code), "{name}: {read:?}");

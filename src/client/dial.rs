@@ -7,13 +7,13 @@ use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
     client::{Client, ConnectError, stream::Stream},
     extension::ExtensionOffer,
-    handshake::{ClientHandshake, HandshakeError, Request, Upgrade},
+    handshake::{AnswerReader, ClientHandshake, HandshakeError, Request, Upgrade},
 };
 
 /// An upgraded transport, with what both ends have agreed on.
@@ -26,19 +26,37 @@ pub(crate) struct Dialled {
     pub(crate) glued: BytesMut,
 }
 
-/// Dials once; the caller limits the time.
-pub(crate) async fn dial(client: &Client, handshake: &ClientHandshake) -> Result<Dialled, ConnectError> {
-    let tcp = connect(handshake.host(), handshake.port(), Instant::now() + client.timeout).await?;
-    // Without it small messages wait for the peer's acknowledgements.
-    tcp.set_nodelay(true).map_err(ConnectError::Connect)?;
-    let stream = secure(client, handshake, tcp).await?;
-    upgrade(handshake, stream).await
+/// Dials once, until the deadline.
+pub(crate) async fn dial(
+    client: &Client,
+    handshake: &ClientHandshake,
+    deadline: Instant,
+) -> Result<Dialled, ConnectError> {
+    let late = |_| ConnectError::Timeout;
+    let stream = timeout_at(deadline, reach(client, handshake, deadline)).await.map_err(late)??;
+    upgrade(handshake, stream, deadline).await
 }
 
-/// Tries every address in turn; each has its share of the time that is left.
+/// Connects, and agrees on TLS.
+async fn reach(
+    client: &Client,
+    handshake: &ClientHandshake,
+    deadline: Instant,
+) -> Result<Stream, ConnectError> {
+    let tcp = connect(handshake.host(), handshake.port(), deadline).await?;
+    // Without it small messages wait for the peer's acknowledgements.
+    tcp.set_nodelay(true).map_err(ConnectError::Connect)?;
+    secure(client, handshake, tcp).await
+}
+
 async fn connect(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, ConnectError> {
     let resolve = |source| ConnectError::Resolve { host: host.to_owned(), source };
     let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(resolve)?.collect();
+    connect_any(&addresses, deadline).await
+}
+
+/// Tries every address in turn; each has its share of the time that is left.
+async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, ConnectError> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for (tried, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -86,20 +104,27 @@ async fn secure(
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-async fn upgrade(handshake: &ClientHandshake, mut stream: Stream) -> Result<Dialled, ConnectError> {
+async fn upgrade(
+    handshake: &ClientHandshake,
+    mut stream: Stream,
+    deadline: Instant,
+) -> Result<Dialled, ConnectError> {
     let (bytes, mut reader) = handshake.start();
-    stream.write_all(&bytes).await.map_err(ConnectError::Io)?;
-    stream.flush().await.map_err(ConnectError::Io)?;
+    let write = async {
+        stream.write_all(&bytes).await?;
+        stream.flush().await
+    };
+    let written = timeout_at(deadline, write).await.map_err(|_| ConnectError::Timeout)?;
+    written.map_err(ConnectError::Io)?;
     let mut buffer = [0; 4096];
     loop {
-        let count = match stream.read(&mut buffer).await {
-            Ok(0) => return Err(reader.finish().into()),
-            Ok(count) => count,
-            // A server that refuses may reset the connection behind its answer.
-            Err(error) => match reader.finish() {
-                refused @ HandshakeError::Refused(_) => return Err(refused.into()),
-                _ => return Err(ConnectError::Io(error)),
-            },
+        let read = timeout_at(deadline, stream.read(&mut buffer)).await;
+        // A server that refuses may stall or reset the connection behind its answer.
+        let count = match read {
+            Ok(Ok(0)) => return Err(reader.finish().into()),
+            Ok(Ok(count)) => count,
+            Ok(Err(error)) => return Err(refusal(&mut reader).unwrap_or(ConnectError::Io(error))),
+            Err(_) => return Err(refusal(&mut reader).unwrap_or(ConnectError::Timeout)),
         };
         let Some(accepted) = reader.push(buffer.get(..count).unwrap_or_default())? else { continue };
         let (subprotocol, extensions) = (accepted.subprotocol, accepted.extensions);
@@ -109,5 +134,48 @@ async fn upgrade(handshake: &ClientHandshake, mut stream: Stream) -> Result<Dial
             Err(rejection) => return Err(ConnectError::Io(io::Error::other(rejection))),
         };
         return Ok(Dialled { stream, request, subprotocol, extensions, glued });
+    }
+}
+
+/// Gives the refusal whose body did not come whole.
+fn refusal(reader: &mut AnswerReader) -> Option<ConnectError> {
+    match reader.finish() {
+        refused @ HandshakeError::Refused(_) => Some(refused.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    /// An address that is bound, and refuses.
+    fn refusing() -> (TcpSocket, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried_in_turn() {
+        let (_first, first) = refusing();
+        let (_second, second) = refusing();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let last = listener.local_addr().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let connected = connect_any(&[first, second, last], deadline).await.unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), last);
+        let refused = connect_any(&[first, second], deadline).await.unwrap_err();
+        assert!(
+            matches!(refused, ConnectError::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+        );
+        let nowhere = connect_any(&[], deadline).await.unwrap_err();
+        assert!(matches!(nowhere, ConnectError::Connect(error) if error.kind() == io::ErrorKind::NotFound));
     }
 }

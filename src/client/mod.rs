@@ -7,7 +7,7 @@ mod stream;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 pub use error::ConnectError;
 
@@ -147,8 +147,7 @@ impl Client {
             handshake = handshake.extension(offer)?;
         }
         // Boxed so that what only the handshake needs does not stay in the caller's future.
-        let attempt = Box::pin(dial(self, &handshake));
-        let dialled = timeout(self.timeout, attempt).await.map_err(|_| ConnectError::Timeout)??;
+        let dialled = Box::pin(dial(self, &handshake, Instant::now() + self.timeout)).await?;
         let setup = Setup {
             options: Arc::clone(&self.options),
             config: Arc::new(self.options.engine(Role::Client, raw)),

@@ -270,6 +270,7 @@ fn parse(bytes: &[u8]) -> Option<(Got, usize)> {
         key = *bytes.get(at..)?.first_chunk()?;
         at += 4;
     }
-    let payload = bytes.get(at..at + len)?.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    let payload =
+        bytes.get(at..at + len)?.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
     Some((Got { first, masked, payload }, at + len))
 }
