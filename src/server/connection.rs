@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,6 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use http::{StatusCode, header};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -195,7 +197,11 @@ async fn answer(
     let route = shared.routes.find(request)?;
     upgrade.select_subprotocol(&route.options.subprotocols);
     if let Some(hook) = &shared.settings.hook {
-        hook.on_request(&mut upgrade).await?;
+        let asked = AssertUnwindSafe(hook.on_request(&mut upgrade)).catch_unwind().await;
+        asked.unwrap_or_else(|_| {
+            tracing::error!(peer = %peer.address, "request hook panicked");
+            Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR))
+        })?;
     }
     let (answers, stack) = ExtensionStack::accept(&route.options.extensions, upgrade.extension_offers());
     let added = upgrade.set_extensions(answers).and_then(|()| match &shared.settings.server_header {

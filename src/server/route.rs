@@ -1,6 +1,13 @@
 //! Paths and the handlers behind them. Knows no socket.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+};
 
 use futures::TryFutureExt;
 
@@ -52,8 +59,13 @@ impl Routes {
             return Err(wrong("a path begins with a slash".to_owned()));
         }
         let config = Arc::new(options.engine(Role::Server, raw));
-        // Not an async block: that would hold the handler's future twice.
-        let handler: Handler = Box::new(move |session| Box::pin(handler(session).err_into()));
+        let handler: Handler =
+            Box::new(move |session| match catch_unwind(AssertUnwindSafe(|| handler(session))) {
+                // Not an async block: that would hold the handler's future twice.
+                Ok(conversation) => Box::pin(conversation.err_into()),
+                // Where it is polled it ends the conversation like any panic of a handler.
+                Err(panic) => Box::pin(rethrow(panic)),
+            });
         let route = Arc::new(Route { options: Arc::new(options), config, handler });
         self.router.insert(path, route).map_err(|error| wrong(error.to_string()))
     }
@@ -72,6 +84,10 @@ impl Routes {
         request.set_params(params);
         Ok(Arc::clone(matched.value))
     }
+}
+
+async fn rethrow(panic: Box<dyn Any + Send>) -> Result<(), BoxError> {
+    resume_unwind(panic)
 }
 
 impl fmt::Debug for Routes {
