@@ -197,8 +197,19 @@ async fn connections_over_the_limit_see_503_and_find_room_later() {
         while server.handle.sessions() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    // Who is over the limit and says nothing takes nobody's place.
+    let one = Wire::open(server.address).await;
+    let two = Wire::open(server.address).await;
+    let silent = Wire::connect(server.address).await;
+    let mut asked = Wire::connect(server.address).await;
+    assert!(asked.ask(&plus("X: y")).await.starts_with("HTTP/1.1 503 "));
+    drop((one, two));
+    while server.handle.sessions() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (_one, _two) = (Wire::open(server.address).await, Wire::open(server.address).await);
+    drop(silent);
 }
 
 #[tokio::test]

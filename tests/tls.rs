@@ -37,7 +37,8 @@ fn trust(names: &[&str]) -> Trust {
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let server = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let server =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
     let server = server.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
     Trust { server: Arc::new(server), client: trusting([ca.der().clone()]) }
 }
@@ -45,7 +46,8 @@ fn trust(names: &[&str]) -> Trust {
 fn trusting(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<ClientConfig> {
     let mut store = RootCertStore::empty();
     roots.into_iter().for_each(|root| store.add(root).unwrap());
-    let client = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let client =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
     Arc::new(client.with_root_certificates(store).with_no_client_auth())
 }
 
@@ -153,10 +155,7 @@ async fn the_deadline_covers_tls_and_the_head_together() {
     assert!(matches!(error, ConnectError::Timeout), "{error:?}");
 }
 
-async fn secure_wire(
-    server: &Running,
-    trust: &Trust,
-) -> Wire<tokio_rustls::client::TlsStream<TcpStream>> {
+async fn secure_wire(server: &Running, trust: &Trust) -> Wire<tokio_rustls::client::TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(server.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     Wire::over(TlsConnector::from(Arc::clone(&trust.client)).connect(name, tcp).await.unwrap())
@@ -166,7 +165,9 @@ async fn secure_wire(
 async fn violations_are_told_and_tls_ends_in_order() {
     let trust = trust(&["localhost"]);
     let server = secure_server(&trust).await;
-    for (bytes, code) in [(masked(TEXT, b"\xff"), 1007), (masked(3, b""), 1002), (masked(8, &close(1005)), 1002)] {
+    for (bytes, code) in
+        [(masked(TEXT, b"\xff"), 1007), (masked(3, b""), 1002), (masked(8, &close(1005)), 1002)]
+    {
         let mut peer = secure_wire(&server, &trust).await;
         let glued = [format!("{HEAD}\r\n").as_bytes(), &masked(BINARY, &[9; 70_000]), &bytes].concat();
         peer.send(&glued).await;

@@ -4,6 +4,7 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     task::JoinSet,
     time::Instant,
 };
@@ -23,13 +24,17 @@ pub(crate) struct Acceptor<'a> {
     listener: &'a TcpListener,
     shared: &'a Arc<Shared>,
     tasks: JoinSet<()>,
+    /// One permit per connection that the server may have.
+    places: Arc<Semaphore>,
     pause: Duration,
 }
 
 impl<'a> Acceptor<'a> {
     /// Builds an acceptor without connections.
     pub(crate) fn new(listener: &'a TcpListener, shared: &'a Arc<Shared>) -> Self {
-        Self { listener, shared, tasks: JoinSet::new(), pause: PAUSE.0 }
+        let places = shared.settings.max_connections.min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(places));
+        Self { listener, shared, tasks: JoinSet::new(), places, pause: PAUSE.0 }
     }
 
     /// Ends the accepting, and hands over the connections.
@@ -67,8 +72,9 @@ impl<'a> Acceptor<'a> {
 
     fn spawn(&mut self, stream: TcpStream, address: SocketAddr) {
         let settings = &self.shared.settings;
-        let open = self.tasks.len();
-        if open >= settings.max_connections.saturating_add(TOLD) {
+        // A connection gives its place up when it ends, those over the limit never had one.
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() && self.tasks.len() >= settings.max_connections.saturating_add(TOLD) {
             // Not worth a task: most clients will see the answer, all will see the end.
             let _ = stream.try_write(&Rejection::service_unavailable(Some(PAUSE.1)).to_bytes());
             return;
@@ -76,14 +82,13 @@ impl<'a> Acceptor<'a> {
         // Without it small messages wait for the peer's acknowledgements.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + settings.handshake_timeout;
-        let surplus = open >= settings.max_connections;
-        let peer = Peer { address, secure: false, surplus, deadline };
+        let peer = Peer { address, secure: settings.is_secure(), place, deadline };
         let shared = Arc::clone(self.shared);
         #[cfg(feature = "tls")]
         if let Some(tls) = settings.tls.clone() {
             self.tasks.spawn(async move {
                 if let Ok(Ok(stream)) = tokio::time::timeout_at(deadline, tls.accept(stream)).await {
-                    serve(stream, Peer { secure: true, ..peer }, shared).await;
+                    serve(stream, peer, shared).await;
                 }
             });
             return;

@@ -16,6 +16,7 @@ use futures::FutureExt;
 use http::{StatusCode, header};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::OwnedSemaphorePermit,
     time::{Instant, timeout, timeout_at},
 };
 
@@ -34,6 +35,8 @@ use crate::{
 
 /// How long a rejected client may take to read its answer.
 const LINGER: Duration = Duration::from_millis(500);
+/// After what time a client that found no room may ask again.
+const RETRY: Duration = Duration::from_secs(1);
 /// How many bytes of a rejected client are read and dropped.
 const LINGER_BYTES: usize = 64 * 1024;
 
@@ -45,15 +48,18 @@ pub(crate) struct Shared {
 }
 
 /// A connection as it was accepted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) secure: bool,
-    /// Whether the server has as many connections as it may.
-    pub(crate) surplus: bool,
+    /// The place that the connection takes; `None` when the server has as many connections as it may.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
     /// When the request must be there.
     pub(crate) deadline: Instant,
 }
+
+/// What becomes of a request.
+type Decision = Result<(Upgrade, Arc<Route>, ExtensionStack), Rejection>;
 
 /// A connection from its first byte to its end, as one small future: what only the handshake needs is in
 /// a box that is freed behind it.
@@ -68,6 +74,8 @@ pub(crate) struct Upgraded<T> {
     shared: Arc<Shared>,
     /// Taken off the registry when the connection has ended.
     _entry: Entry,
+    /// Given to another connection when this one has ended.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Leads a connection from its first byte to its end.
@@ -118,16 +126,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut glued = BytesMut::new();
-    let answer = match timeout_at(peer.deadline, read_request(&mut io, &mut glued)).await {
-        Ok(None) => return None,
-        Ok(Some(Ok(upgrade))) => {
-            let time = shared.settings.handshake_timeout;
-            let answered = timeout(time, answer(upgrade, peer, &shared)).await;
-            answered.unwrap_or_else(|_| Err(Rejection::service_unavailable(None)))
-        }
-        Ok(Some(Err(rejection))) => Err(rejection),
-        Err(_) => Err(Rejection::request_timeout()),
-    };
+    let answer = decide(&mut io, &mut glued, &peer, &shared).await?;
     let (upgrade, route, stack) = match answer {
         Ok(answer) => answer,
         Err(rejection) => {
@@ -155,7 +154,22 @@ where
         let entry = shared.registry.add(session.sender());
         (Some((route.handler)(session)), entry)
     });
-    Some(Upgraded { conversation, shared, _entry: entry })
+    Some(Upgraded { conversation, shared, _entry: entry, _place: peer.place })
+}
+
+/// Reads the request and decides about it; `None` when the peer goes away before it is there.
+async fn decide<T>(io: &mut T, glued: &mut BytesMut, peer: &Peer, shared: &Shared) -> Option<Decision>
+where
+    T: AsyncRead + Unpin,
+{
+    let upgrade = match timeout_at(peer.deadline, read_request(io, glued)).await {
+        Ok(Some(Ok(upgrade))) => upgrade,
+        Ok(Some(Err(rejection))) => return Some(Err(rejection)),
+        Ok(None) => return None,
+        Err(_) => return Some(Err(Rejection::request_timeout())),
+    };
+    let answered = timeout(shared.settings.handshake_timeout, answer(upgrade, peer, shared)).await;
+    Some(answered.unwrap_or_else(|_| Err(Rejection::service_unavailable(None))))
 }
 
 /// Reads the request; `None` when the peer goes away before it is there.
@@ -182,13 +196,9 @@ where
 }
 
 /// Decides about a request that is a valid upgrade.
-async fn answer(
-    mut upgrade: Upgrade,
-    peer: Peer,
-    shared: &Shared,
-) -> Result<(Upgrade, Arc<Route>, ExtensionStack), Rejection> {
-    if peer.surplus || shared.registry.is_closing() {
-        return Err(Rejection::service_unavailable(Some(Duration::from_secs(1))));
+async fn answer(mut upgrade: Upgrade, peer: &Peer, shared: &Shared) -> Decision {
+    if peer.place.is_none() || shared.registry.is_closing() {
+        return Err(Rejection::service_unavailable(Some(RETRY)));
     }
     let request = upgrade.request_mut();
     request.set_remote_addr(peer.address);

@@ -39,6 +39,16 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
+impl Settings {
+    /// Tells whether connections are TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
