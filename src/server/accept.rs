@@ -87,7 +87,12 @@ impl<'a> Acceptor<'a> {
         #[cfg(feature = "tls")]
         if let Some(tls) = settings.tls.clone() {
             self.tasks.spawn(async move {
-                if let Ok(Ok(stream)) = tokio::time::timeout_at(deadline, tls.accept(stream)).await {
+                let agreed = tokio::time::timeout_at(deadline, tls.accept(stream));
+                let agreed = tokio::select! {
+                    agreed = agreed => agreed,
+                    () = shared.registry.closing() => return,
+                };
+                if let Ok(Ok(stream)) = agreed {
                     serve(stream, peer, shared).await;
                 }
             });

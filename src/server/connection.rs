@@ -126,7 +126,12 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut glued = BytesMut::new();
-    let answer = decide(&mut io, &mut glued, &peer, &shared).await?;
+    let answer = tokio::select! {
+        biased;
+        answer = decide(&mut io, &mut glued, &peer, &shared) => answer?,
+        // Nobody waits for a request that may never come.
+        () = shared.registry.closing() => Err(Rejection::service_unavailable(Some(RETRY))),
+    };
     let (upgrade, route, stack) = match answer {
         Ok(answer) => answer,
         Err(rejection) => {

@@ -4,12 +4,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
 
+use tokio::sync::Notify;
+
 use crate::{frame::CloseReason, session::Sender};
 
 /// All open sessions.
 #[derive(Default)]
 pub(crate) struct Registry {
     state: Mutex<State>,
+    /// Wakes those who wait for the closing.
+    stop: Notify,
 }
 
 #[derive(Default)]
@@ -42,6 +46,14 @@ impl Registry {
         self.lock().closing.is_some()
     }
 
+    /// Waits until the sessions are being closed.
+    pub(crate) async fn closing(&self) {
+        let stop = self.stop.notified();
+        if !self.is_closing() {
+            stop.await;
+        }
+    }
+
     /// Returns how many sessions are open.
     pub(crate) fn len(&self) -> usize {
         self.lock().sessions.len()
@@ -53,6 +65,7 @@ impl Registry {
         state.closing = Some(reason.clone());
         let sessions: Vec<Sender> = state.sessions.iter().map(|(_, session)| session.clone()).collect();
         drop(state);
+        self.stop.notify_waiters();
         for session in sessions {
             session.start_close(reason.clone());
         }
