@@ -85,7 +85,11 @@ async fn secure(
 
     use tokio_rustls::{
         TlsConnector,
-        rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
+        rustls::{
+            ClientConfig, RootCertStore,
+            crypto::{CryptoProvider, ring},
+            pki_types::ServerName,
+        },
     };
 
     if !handshake.is_secure() {
@@ -95,7 +99,12 @@ async fn secure(
         Some(config) => Arc::clone(config),
         None => {
             let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+            // rustls' own choice panics where another crate of the program has turned on a second provider.
+            let provider = CryptoProvider::get_default().cloned();
+            let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
+            let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let config = config.map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
+            Arc::new(config.with_root_certificates(roots).with_no_client_auth())
         }
     };
     let bad_name = |error| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error));
