@@ -13,6 +13,7 @@ pub use error::ConnectError;
 
 use crate::{
     client::{dial::dial, stream::Stream},
+    engine::LONGEST,
     extension::ExtensionStack,
     frame::Role,
     handshake::ClientHandshake,
@@ -64,7 +65,7 @@ impl Client {
     /// tried), TLS and the upgrade. Default: 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(LONGEST);
         self
     }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::frame::{MaskSource, Role};
 
+/// The longest time that can be told; more is cut to it, so that adding it to the time never overflows.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
 /// What an engine is told when it is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EngineConfig {

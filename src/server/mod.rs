@@ -20,6 +20,7 @@ pub use hook::RequestHook;
 pub use settings::{End, EndHook};
 
 use crate::{
+    engine::LONGEST,
     handshake::OriginPolicy,
     server::{route::Routes, settings::Settings},
     session::{BoxError, RawSession, Session, SessionOptions},
@@ -137,7 +138,7 @@ impl Server {
     /// ones see 408. The hooks have as much again. Default: 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.handshake_timeout = timeout;
+        self.settings.handshake_timeout = timeout.min(LONGEST);
         self
     }
 
@@ -145,7 +146,7 @@ impl Server {
     /// 10 s.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.shutdown_timeout = timeout;
+        self.settings.shutdown_timeout = timeout.min(LONGEST);
         self
     }
 

@@ -33,7 +33,7 @@ pub(crate) use task::{AnyHandler, Conversation};
 pub use task::{BoxError, Outcome};
 
 use crate::{
-    engine::{Closed, Event},
+    engine::{Closed, Event, LONGEST},
     frame::CloseReason,
     handshake::Request,
     session::link::Abandoned,
@@ -208,13 +208,13 @@ impl Session {
 
     /// Changes the silence after which a ping leaves; `None` turns pings off.
     pub fn set_ping_interval(&self, interval: impl Into<Option<Duration>>) {
-        let interval = interval.into();
+        let interval = interval.into().map(|time: Duration| time.min(LONGEST));
         self.reconfigure(|config| config.ping_interval = interval);
     }
 
     /// Changes the time for any byte to arrive after a ping.
     pub fn set_timeout(&self, timeout: Duration) {
-        self.reconfigure(|config| config.timeout = timeout);
+        self.reconfigure(|config| config.timeout = timeout.min(LONGEST));
     }
 
     /// Changes the limit of a received frame, in bytes, from the next frame on.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use converse_core::ContentConverter;
 
 use crate::{
-    engine::EngineConfig,
+    engine::{EngineConfig, LONGEST},
     extension::{Extension, ExtensionError, ExtensionStack},
     frame::Role,
     session::{AnyConverter, Overflow},
@@ -227,11 +227,11 @@ impl SessionOptions {
             max_message_size: limits.max_message_size as u64,
             fragment_size: limits.fragment_size,
             receive_queue: limits.receive_queue,
-            ping_interval: limits.ping_interval.filter(|_| !raw),
-            timeout: limits.timeout,
-            close_timeout: limits.close_timeout,
-            write_timeout: limits.write_timeout,
-            message_timeout: limits.message_timeout,
+            ping_interval: limits.ping_interval.filter(|_| !raw).map(|time| time.min(LONGEST)),
+            timeout: limits.timeout.min(LONGEST),
+            close_timeout: limits.close_timeout.min(LONGEST),
+            write_timeout: limits.write_timeout.min(LONGEST),
+            message_timeout: limits.message_timeout.map(|time| time.min(LONGEST)),
             raw,
             mask_source: rand::random,
         }
