@@ -5,10 +5,7 @@ use std::{any::Any, fmt};
 
 use bytes::BytesMut;
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
-use serde::{
-    Serialize,
-    de::{DeserializeOwned, DeserializeSeed},
-};
+use serde::{Serialize, de::DeserializeSeed};
 
 use crate::session::custom_converter::CustomConverter;
 
@@ -56,19 +53,6 @@ impl AnyConverter {
             return itself;
         }
         slot.map_or(Self(Choice::Missing), |custom| Self(Choice::Custom(CustomConverter::new(custom))))
-    }
-
-    /// Decodes a received message; a failure gives the message back.
-    pub(crate) fn decode_message<T>(&self, message: Message) -> Result<T, ConvertError>
-    where
-        T: DeserializeOwned,
-    {
-        if !self.is_applicable(&message) {
-            let kind = if message.is_text() { "text" } else { "binary" };
-            let text = format!("the {} converter does not read {kind} messages", self.subprotocol());
-            return Err(ConvertError::new(ConvertErrorKind::NotApplicable, text).with_message(message));
-        }
-        self.decode(message.as_bytes()).map_err(|error| error.with_message(message))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use converse_core::Message;
+use converse_core::{ContentConverter, Message};
 use futures::Stream;
 use serde::de::DeserializeOwned;
 

@@ -18,7 +18,7 @@ mod tungstenite;
 
 use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Context, task::Poll, thread, time::Duration};
 
-use converse_core::Message;
+use converse_core::{ContentConverter, Message};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use converter::AnyConverter;

@@ -10,6 +10,7 @@ use crate::{
     engine::Closed,
     frame::{CloseReason, OpCode},
     session::{
+        AnyConverter,
         error::{SendError, SendErrorKind, SessionError},
         link::Link,
         outbox::{Offered, Outgoing, message_of},
@@ -176,6 +177,11 @@ impl Sender {
     /// Returns how many messages the overflow policy has dropped or replaced.
     pub fn dropped_messages(&self) -> u64 {
         self.link.lock().outbox.dropped()
+    }
+
+    /// Returns the session's converter. Sessions with the same one can share what it has encoded.
+    pub fn converter(&self) -> &AnyConverter {
+        &self.link.converter
     }
 
     /// Encodes a value outside of the lock, and offers it once.

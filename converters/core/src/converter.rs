@@ -3,9 +3,12 @@
 use std::marker::PhantomData;
 
 use bytes::BytesMut;
-use serde::{Deserialize, Serialize, de::DeserializeSeed};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
-use crate::{ConvertError, Message};
+use crate::{ConvertError, ConvertErrorKind, Message, Utf8Bytes};
 
 /// Which kind of message a converter produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +55,43 @@ pub trait ContentConverter: Send + Sync + 'static {
         T: Deserialize<'de>,
     {
         self.decode_seed(PhantomData::<T>, bytes)
+    }
+
+    /// Encodes one value as a message, such as one that many sessions are to send: its clones share the
+    /// payload.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn encode_message<T>(&self, value: &T) -> Result<Message, ConvertError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let mut out = BytesMut::new();
+        self.encode(value, &mut out)?;
+        match self.format() {
+            Format::Binary => Ok(Message::Binary(out.freeze())),
+            Format::Text => Utf8Bytes::try_from(out.freeze()).map(Message::Text).map_err(|invalid| {
+                let text = format!("the {} converter wrote text that is not UTF-8", self.subprotocol());
+                ConvertError::new(ConvertErrorKind::Encode, text).with_source(invalid)
+            }),
+        }
+    }
+
+    /// Decodes the value in a message.
+    ///
+    /// # Errors
+    /// As [`decode_seed`](Self::decode_seed), and when the message is not
+    /// [applicable](Self::is_applicable). The message is in the error.
+    fn decode_message<T>(&self, message: Message) -> Result<T, ConvertError>
+    where
+        T: DeserializeOwned,
+    {
+        if !self.is_applicable(&message) {
+            let kind = if message.is_text() { "text" } else { "binary" };
+            let text = format!("the {} converter does not read {kind} messages", self.subprotocol());
+            return Err(ConvertError::new(ConvertErrorKind::NotApplicable, text).with_message(message));
+        }
+        self.decode(message.as_bytes()).map_err(|error| error.with_message(message))
     }
 
     /// Tells whether this converter reads such a message.

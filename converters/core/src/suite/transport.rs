@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::values::rich;
-use crate::{ContentConverter, Format, Message};
+use super::values::{Rich, rich};
+use crate::{ContentConverter, ConvertErrorKind, Format, Message};
 
 /// A converter reads messages of the kind it writes.
 pub fn a_message_of_its_own_kind_is_applicable(converter: &impl ContentConverter) {
@@ -45,5 +45,27 @@ pub fn a_text_format_writes_utf8(converter: &impl ContentConverter) {
         let mut out = BytesMut::new();
         converter.encode(&rich(), &mut out).unwrap();
         assert!(std::str::from_utf8(&out).is_ok());
+    }
+}
+
+/// A value becomes a message of the converter's kind, and that message the value.
+pub fn a_value_survives_as_a_message(converter: &impl ContentConverter) {
+    let value = rich();
+    let message = converter.encode_message(&value).unwrap();
+    assert_eq!(message.is_text(), converter.format() == Format::Text);
+    assert_eq!(message.as_bytes(), super::encode(converter, &value));
+    assert_eq!(converter.decode_message::<Rich>(message).unwrap(), value);
+}
+
+/// What does not decode is in the error.
+pub fn a_message_that_does_not_decode_comes_back(converter: &impl ContentConverter) {
+    let message = converter.encode_message("no number").unwrap();
+    let error = converter.decode_message::<u8>(message.clone()).unwrap_err();
+    assert_eq!((error.kind(), error.into_message()), (ConvertErrorKind::Decode, Some(message)));
+
+    let (text, binary) = (Message::text("1"), Message::binary(&b"1"[..]));
+    for other in [text, binary].into_iter().filter(|message| !converter.is_applicable(message)) {
+        let error = converter.decode_message::<u8>(other.clone()).unwrap_err();
+        assert_eq!((error.kind(), error.into_message()), (ConvertErrorKind::NotApplicable, Some(other)));
     }
 }
