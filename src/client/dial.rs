@@ -32,6 +32,9 @@ pub(crate) async fn dial(
     handshake: &ClientHandshake,
     deadline: Instant,
 ) -> Result<Dialled, ConnectError> {
+    if handshake.is_secure() && cfg!(not(feature = "tls")) {
+        return Err(ConnectError::TlsMissing);
+    }
     let late = |_| ConnectError::Timeout;
     let stream = timeout_at(deadline, reach(client, handshake, deadline)).await.map_err(late)??;
     upgrade(handshake, stream, deadline).await
@@ -71,8 +74,8 @@ async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpS
 }
 
 #[cfg(not(feature = "tls"))]
-async fn secure(_: &Client, handshake: &ClientHandshake, tcp: TcpStream) -> Result<Stream, ConnectError> {
-    if handshake.is_secure() { Err(ConnectError::TlsMissing) } else { Ok(Stream::Plain(tcp)) }
+async fn secure(_: &Client, _: &ClientHandshake, tcp: TcpStream) -> Result<Stream, ConnectError> {
+    Ok(Stream::Plain(tcp))
 }
 
 #[cfg(feature = "tls")]
@@ -186,5 +189,14 @@ mod tests {
         );
         let nowhere = connect_any(&[], deadline).await.unwrap_err();
         assert!(matches!(nowhere, ConnectError::Connect(error) if error.kind() == io::ErrorKind::NotFound));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn without_tls_a_wss_url_is_refused_before_anything_is_dialled() {
+        let handshake = ClientHandshake::new("wss://nowhere.invalid/").unwrap();
+        let client = Client::new(crate::session::SessionOptions::default());
+        let outcome = dial(&client, &handshake, Instant::now() + Duration::from_secs(30)).await;
+        assert!(matches!(outcome, Err(ConnectError::TlsMissing)));
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use bytes::Bytes;
+use http::Response;
+
 use crate::{
     extension::ExtensionError,
     handshake::{HandshakeError, RequestError},
@@ -46,4 +49,28 @@ pub enum ConnectError {
     /// The connection ended, and the handler given to `connect_with` did not end in time.
     #[error("the connection ended, and its handler did not end in time")]
     HandlerDropped,
+}
+
+impl ConnectError {
+    /// Returns the answer of a server that refused: status, headers and body.
+    pub fn response(&self) -> Option<&Response<Bytes>> {
+        match self {
+            Self::Handshake(error) => error.response(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_found_in_the_error() {
+        let mut response = Response::new(Bytes::from_static(b"who are you?"));
+        *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+        let error = ConnectError::from(HandshakeError::Refused(Box::new(response)));
+        assert_eq!(error.response().map(|response| response.status().as_u16()), Some(401));
+        assert!(ConnectError::Timeout.response().is_none());
+    }
 }
