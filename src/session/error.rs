@@ -96,6 +96,11 @@ impl FrameError {
         self.why
     }
 
+    /// Returns the frame.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
     /// Takes the frame out.
     pub fn into_frame(self) -> Frame {
         self.frame
