@@ -181,7 +181,7 @@ impl Sender {
 
     /// Returns the session's converter. Sessions with the same one can share what it has encoded.
     pub fn converter(&self) -> &AnyConverter {
-        &self.link.converter
+        &self.link.options.converter
     }
 
     /// Encodes a value outside of the lock, and offers it once.
