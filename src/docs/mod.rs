@@ -1,0 +1,23 @@
+//! Guides. Their code is compiled and run with the tests.
+//!
+//! - [`handlers`]: writing the code behind a route: events, cancellation, other tasks, shutdown; coming from
+//!   Ktor, tokio-tungstenite and axum.
+//! - [`close_codes_and_limits`]: what a peer sees when it breaks a rule, and every bound with its default.
+//! - [`writing_a_converter`]: a format of your own, on `converse-core` alone.
+//! - [`data_flow`]: a message's way in and out: who copies, who allocates, who waits.
+//! - [`architecture`]: the floors, the one task per connection, and why things are as they are.
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+
+#[doc = include_str!("close_codes_and_limits.md")]
+pub mod close_codes_and_limits {}
+
+#[doc = include_str!("data_flow.md")]
+pub mod data_flow {}
+
+#[doc = include_str!("handlers.md")]
+pub mod handlers {}
+
+#[doc = include_str!("writing_a_converter.md")]
+pub mod writing_a_converter {}
