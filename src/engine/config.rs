@@ -11,8 +11,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EngineConfig {
     pub(crate) role: Role,
-    /// Bytes of payload in one received frame.
-    pub(crate) max_frame_size: u64,
+    /// Bytes of payload in one received frame; `None` means as many as a message may have.
+    pub(crate) max_frame_size: Option<u64>,
     /// Bytes of payload in one received message, after the extensions.
     pub(crate) max_message_size: u64,
     /// Bytes of payload in one sent frame; a longer message leaves in fragments.
@@ -32,4 +32,11 @@ pub(crate) struct EngineConfig {
     /// Whether every frame goes to the application, which answers control frames itself.
     pub(crate) raw: bool,
     pub(crate) mask_source: MaskSource,
+}
+
+impl EngineConfig {
+    /// Returns the most bytes of payload that a received frame may have.
+    pub(crate) fn frame_limit(&self) -> u64 {
+        self.max_frame_size.unwrap_or(self.max_message_size)
+    }
 }

@@ -82,7 +82,7 @@ impl Engine {
         let stack = (!stack.is_empty()).then(|| Box::new(stack));
         let rsv = stack.as_ref().map_or(Rsv::NONE, |stack| stack.rsv());
         Self {
-            decoder: Decoder::new(config.role, rsv, config.max_frame_size),
+            decoder: Decoder::new(config.role, rsv, config.frame_limit()),
             collector: Collector::default(),
             assembler: Assembler::new(config.max_message_size),
             inbox: Inbox::new(config.receive_queue),
@@ -139,7 +139,7 @@ impl Engine {
     /// Changes limits and times, from the next header or deadline on.
     pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut EngineConfig)) {
         change(Arc::make_mut(&mut self.config));
-        self.decoder.set_max_frame_size(self.config.max_frame_size);
+        self.decoder.set_max_frame_size(self.config.frame_limit());
         self.assembler.set_max_message_size(self.config.max_message_size);
         self.inbox.set_max_bytes(self.config.receive_queue);
     }

@@ -217,12 +217,15 @@ impl Session {
         self.reconfigure(|config| config.timeout = timeout.min(LONGEST));
     }
 
-    /// Changes the limit of a received frame, in bytes, from the next frame on.
-    pub fn set_max_frame_size(&self, bytes: usize) {
-        self.reconfigure(|config| config.max_frame_size = bytes as u64);
+    /// Changes the limit of a received frame, in bytes, from the next frame on; `None` means as many as a
+    /// message may have.
+    pub fn set_max_frame_size(&self, bytes: impl Into<Option<usize>>) {
+        let bytes = bytes.into();
+        self.reconfigure(|config| config.max_frame_size = bytes.map(|bytes| bytes as u64));
     }
 
-    /// Changes the limit of a received message, in bytes, from the next frame on.
+    /// Changes the limit of a received message, in bytes, from the next frame on; and of a frame, unless that
+    /// has a limit of its own.
     pub fn set_max_message_size(&self, bytes: usize) {
         self.reconfigure(|config| config.max_message_size = bytes as u64);
     }

@@ -38,7 +38,7 @@ pub struct SessionOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Payload bytes of one received frame; `None` means as many as a message may have.
+    /// Payload bytes of one received frame; `None`, the default, means as many as a message may have.
     pub max_frame_size: Option<usize>,
     /// Payload bytes of one received message, after decompression.
     pub max_message_size: usize,
@@ -223,7 +223,7 @@ impl SessionOptions {
         let limits = &self.limits;
         EngineConfig {
             role,
-            max_frame_size: limits.max_frame_size.unwrap_or(limits.max_message_size) as u64,
+            max_frame_size: limits.max_frame_size.map(|bytes| bytes as u64),
             max_message_size: limits.max_message_size as u64,
             fragment_size: limits.fragment_size,
             receive_queue: limits.receive_queue,

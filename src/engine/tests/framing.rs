@@ -95,7 +95,7 @@ fn largest_legal_length_is_only_a_question_of_limits() {
     client.feed(&header);
     client.has_failed_with(1009);
     let endless =
-        EngineConfig { max_frame_size: u64::MAX, max_message_size: u64::MAX, ..config(Role::Client) };
+        EngineConfig { max_frame_size: Some(u64::MAX), max_message_size: u64::MAX, ..config(Role::Client) };
     let mut client = Solo::with(endless);
     assert_eq!(client.feed(&header), []);
     assert_eq!(client.feed([7; 100]), []);

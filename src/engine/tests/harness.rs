@@ -26,7 +26,7 @@ pub(super) fn ms(millis: u64) -> Duration {
 pub(super) fn config(role: Role) -> EngineConfig {
     EngineConfig {
         role,
-        max_frame_size: 1 << 20,
+        max_frame_size: Some(1 << 20),
         max_message_size: 1 << 20,
         fragment_size: 64 * 1024,
         receive_queue: 1 << 20,

@@ -4,7 +4,11 @@ use super::{Solo, config, harness::binary, harness::text, masked};
 use crate::{engine::EngineConfig, frame::Role};
 
 fn limited(max_frame_size: u64, max_message_size: u64) -> Solo {
-    Solo::with(EngineConfig { max_frame_size, max_message_size, ..config(Role::Server) })
+    Solo::with(EngineConfig {
+        max_frame_size: Some(max_frame_size),
+        max_message_size,
+        ..config(Role::Server)
+    })
 }
 
 #[test]
@@ -96,12 +100,22 @@ fn limits_change_from_the_next_header_on() {
     let long = masked(0x82, [7; 90]);
     server.feed(&long[..50]);
     server.engine.reconfigure(|config| {
-        config.max_frame_size = 50;
+        config.max_frame_size = Some(50);
         config.max_message_size = 50;
     });
     assert_eq!(server.feed(&long[50..]), [binary([7; 90])]);
     assert_eq!(server.feed(masked(0x82, [7; 50])), [binary([7; 50])]);
     assert_eq!(server.feed(&masked(0x82, [7; 51])[..2]), []);
+    server.has_failed_with(1009);
+}
+
+#[test]
+fn frame_without_a_limit_of_its_own_may_be_as_large_as_a_message() {
+    let mut server =
+        Solo::with(EngineConfig { max_frame_size: None, max_message_size: 50, ..config(Role::Server) });
+    server.engine.reconfigure(|config| config.max_message_size = 100);
+    assert_eq!(server.feed(masked(0x82, [7; 100])), [binary([7; 100])]);
+    assert_eq!(server.feed(&masked(0x82, [7; 101])[..2]), []);
     server.has_failed_with(1009);
 }
 

@@ -25,7 +25,7 @@ impl Setting {
     fn solo(self) -> Solo {
         let mut config = EngineConfig { raw: self.raw, fragment_size: 10, ..config(self.role) };
         if self.small {
-            config.max_frame_size = 150;
+            config.max_frame_size = Some(150);
             config.max_message_size = 180;
             config.receive_queue = 50;
         }
