@@ -35,7 +35,8 @@ pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
 pub(crate) use config::{EngineConfig, LONGEST};
 pub(crate) use inbox::{Event, TURN};
-pub use send::{FrameRefused, SendRefused};
+pub use send::FrameRefused;
+pub(crate) use send::SendRefused;
 
 /// The protocol side of one connection.
 ///

@@ -19,7 +19,7 @@ const GIVEN_AT_ONCE: usize = 64 * 1024;
 
 /// A message was not taken.
 #[derive(Debug)]
-pub enum SendRefused {
+pub(crate) enum SendRefused {
     /// The connection is closing or closed; the message comes back.
     Closed(Message),
     /// An extension could not encode it; the connection is closed with 1011.
