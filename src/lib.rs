@@ -1,7 +1,66 @@
-//! Typed conversations over WebSockets.
+//! Typed conversations over WebSockets (RFC 6455): sessions that send and receive values of your own types.
+//!
+//! ```
+//! use converse::{CloseReason, Server, Session, SessionOptions};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Chat { from: String, text: String }
+//!
+//! async fn echo(mut session: Session) -> converse::Result<()> {
+//!     while let Some(chat) = session.receive_deserialized::<Chat>().await? {
+//!         session.send_serialized(&chat).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> converse::Result<()> {
+//! let server = Server::new(SessionOptions::default()).route("/echo", echo).bind("127.0.0.1:0").await?;
+//! let url = format!("ws://{}/echo", server.local_addr());
+//! tokio::spawn(server.serve());
+//!
+//! let mut session = converse::connect(&url, SessionOptions::default()).await?;
+//! let chat = Chat { from: "Ada".into(), text: "Is anybody there?".into() };
+//! session.send_serialized(&chat).await?;
+//! assert_eq!(session.receive_deserialized().await?, Some(chat));
+//! assert!(session.close(CloseReason::NORMAL).await.is_clean());
+//! # Ok(()) }
+//! ```
+//!
+//! # Where things are
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`server`], [`client`] | listening, routes, hooks, shutdown; dialling and verifying |
+//! | [`session`] | [`Session`], [`Sender`], [`SessionOptions`]: sending, receiving, closing, queues |
+//! | [`engine`] | how a conversation ended; the protocol without sockets (its machine is private) |
+//! | [`handshake`] | the HTTP upgrade: [`Request`], [`Rejection`], [`OriginPolicy`] |
+//! | [`extension`] | the seam for extensions (RFC 6455 §9) |
+//! | [`frame`] | frames, opcodes, close codes |
+//! | [`docs`] | the guides |
+//!
+//! A module knows only those below it. The ground floor is a crate of its own, `converse-core`: messages and the
+//! [`ContentConverter`] trait.
+//!
+//! # Features
+//!
+//! | Feature | Default | Adds |
+//! |---|---|---|
+//! | `json` | yes | `JsonConverter`, the default format |
+//! | `msgpack` | yes | `MessagePackConverter` |
+//! | `cbor` | yes | `CborConverter` |
+//! | `tls` | no | `wss://`: `Client::tls`, `Server::tls`, and `rustls` re-exported; needs a C compiler to build |
+//!
+//! # Guides
+//!
+//! [Handlers](docs::handlers) · [Close codes and limits](docs::close_codes_and_limits) ·
+//! [Writing a converter](docs::writing_a_converter) · [Data flow](docs::data_flow) ·
+//! [Architecture](docs::architecture)
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod docs;
 pub mod engine;
 mod error;
 pub mod extension;
@@ -10,6 +69,11 @@ pub mod handshake;
 mod message;
 pub mod server;
 pub mod session;
+
+/// The examples of the README, compiled.
+#[cfg(all(doctest, feature = "msgpack"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 use std::future::Future;
 
@@ -31,7 +95,8 @@ pub use session::{Overflow, RawSession, Sender, Session, SessionOptions};
 #[cfg(feature = "tls")]
 pub use tokio_rustls::rustls;
 
-/// Connects to a `ws:` or `wss:` URL: [`Client::connect`] with default settings.
+/// Connects to a `ws:` or `wss:` URL: [`Client::connect`] with default settings. The session's driver runs in a
+/// task of its own.
 ///
 /// # Errors
 /// As [`Client::connect`].

@@ -37,6 +37,8 @@ pub trait Extension: Send + Sync + 'static {
 }
 
 /// Changes the data frames that are sent. Owned by the sending side of one connection.
+///
+/// It is called while the session is locked, and must not use the session.
 pub trait ExtensionEncoder: Send {
     /// Takes a data frame, and appends none, one or many to `out`.
     ///
@@ -46,6 +48,8 @@ pub trait ExtensionEncoder: Send {
 }
 
 /// Undoes [`ExtensionEncoder`] on the frames that are received.
+///
+/// It is called while the session is locked, and must not use the session.
 pub trait ExtensionDecoder: Send {
     /// Takes a data frame, and appends none, one or many to `out`, with no more than `limit` bytes of
     /// payload in all. The bits this extension claims are cleared.

@@ -14,6 +14,7 @@ use crate::handshake::{Rejection, Upgrade};
 /// use converse::handshake::{Rejection, Upgrade};
 /// use converse::server::RequestHook;
 ///
+/// #[derive(Clone)]
 /// struct User(String);
 /// struct Tokens;
 ///
@@ -23,7 +24,7 @@ use crate::handshake::{Rejection, Upgrade};
 ///         let Some(token) = upgrade.request().header("authorization").map(str::to_owned) else {
 ///             return Err(Rejection::new(http::StatusCode::UNAUTHORIZED).body("who are you?"));
 ///         };
-///         upgrade.request_mut().extensions_mut().insert(User(token).0);
+///         upgrade.request_mut().extensions_mut().insert(User(token));
 ///         Ok(())
 ///     }
 /// }
@@ -35,6 +36,9 @@ pub trait RequestHook: Send + Sync + 'static {
     ///
     /// # Errors
     /// The answer in place of the 101.
+    ///
+    /// # Cancel safety
+    /// Dropped when the handshake timeout has passed or the server is cut off, at whatever it awaits.
     async fn on_request(&self, upgrade: &mut Upgrade) -> Result<(), Rejection>;
 }
 

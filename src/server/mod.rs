@@ -41,8 +41,8 @@ use crate::{
 /// # async fn run() -> converse::Result<()> {
 /// let server = Server::new(SessionOptions::default()).route("/echo", echo).bind("127.0.0.1:0").await?;
 /// println!("listening on {}", server.local_addr());
-/// server.serve().await
-/// # }
+/// server.serve().await;
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct Server {
@@ -75,7 +75,8 @@ impl Server {
         self.route_with(path, options, handler)
     }
 
-    /// Runs `handler` for each connection to a path, with options of its own.
+    /// Runs `handler` for each connection to a path, with options of its own: another converter, other limits,
+    /// subprotocols or extensions.
     #[must_use]
     pub fn route_with<H, F, E>(mut self, path: &str, options: SessionOptions, handler: H) -> Self
     where
@@ -111,23 +112,24 @@ impl Server {
         self
     }
 
-    /// Asks `hook` about each request before it is answered: it may reject it, attach state to it, or
-    /// add headers to the answer.
+    /// Asks `hook` about each request before it is answered, after the origin policy and the routing: it may
+    /// reject it, attach state to it, or add headers to the answer.
     #[must_use]
     pub fn request_hook(mut self, hook: impl RequestHook) -> Self {
         self.settings.hook = Some(Arc::new(hook));
         self
     }
 
-    /// Calls `hook` when a connection has ended, with how its handler ended and how it was closed
-    /// (Ktor's onClose and onError).
+    /// Calls `hook` when a session has ended and its handler too, with how they did (Ktor's onClose and
+    /// onError). Not called for requests that became no session. It runs in the connection's task.
     #[must_use]
     pub fn end_hook(mut self, hook: impl Fn(&End<'_>) + Send + Sync + 'static) -> Self {
         self.settings.end_hook = Some(Arc::new(hook));
         self
     }
 
-    /// Limits the connections at a time; others see 503. Default: 50,000.
+    /// Limits the connections at a time, those in their handshake included; others see 503 with
+    /// `Retry-After: 1`. Default: 50,000.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = connections;
@@ -135,22 +137,23 @@ impl Server {
     }
 
     /// Limits the time from the TCP connection to the end of the request's head, TLS included; slower
-    /// ones see 408. The hooks have as much again. Default: 10 s.
+    /// ones see 408 (the end of TCP, if TLS is not there yet). The request hook has as much again, then the
+    /// client sees 503; and the answer as much again to be written. Default: 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout.min(LONGEST);
         self
     }
 
-    /// Limits the time that connections have to end when the server stops; then they are cut. Default:
-    /// 10 s.
+    /// Limits the time that connections have to end when the server stops, handlers included; then they are
+    /// cut. Default: 10 s.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.shutdown_timeout = timeout.min(LONGEST);
         self
     }
 
-    /// Sets the `Server` header of the answers. Default: none.
+    /// Sets the `Server` header of the answers, rejections included. Default: none.
     #[must_use]
     pub fn server_header(mut self, value: HeaderValue) -> Self {
         self.settings.server_header = Some(value);
@@ -168,7 +171,7 @@ impl Server {
     /// Listens on an address; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// When a route or a combination of extensions is wrong, or the address cannot be bound.
+    /// When a route, a subprotocol or a combination of extensions is wrong, or the address cannot be bound.
     ///
     /// # Cancel safety
     /// Dropping the call closes the listener.
@@ -180,7 +183,8 @@ impl Server {
     /// Takes a listener that is bound already.
     ///
     /// # Errors
-    /// As [`bind`](Self::bind).
+    /// When a route, a subprotocol or a combination of extensions is wrong, or the listener's address cannot be
+    /// told.
     pub fn listen(self, listener: TcpListener) -> Result<BoundServer, ServerError> {
         if let Some(error) = self.error {
             return Err(error);

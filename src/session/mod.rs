@@ -102,7 +102,8 @@ impl Session {
         }
     }
 
-    /// Returns the messages as a stream that ends with the conversation.
+    /// Returns the messages as a stream that ends with the conversation; an end that is not normal is its last
+    /// item. A dropped stream, or a dropped `next`, has taken no message that it did not give.
     pub fn incoming(&mut self) -> Incoming<'_> {
         Incoming::new(self)
     }
@@ -115,7 +116,7 @@ impl Session {
     /// Sends a value: see [`Sender::send_serialized`].
     ///
     /// # Errors
-    /// As there.
+    /// As there: [`SessionError::Convert`] or [`SessionError::Send`].
     ///
     /// # Cancel safety
     /// A dropped call has queued all of the message or nothing.
@@ -206,13 +207,13 @@ impl Session {
         self.sender.link().engine(|engine| engine.extension())
     }
 
-    /// Changes the silence after which a ping leaves; `None` turns pings off.
+    /// Changes the silence after which a ping leaves, at once; `None` turns pings off.
     pub fn set_ping_interval(&self, interval: impl Into<Option<Duration>>) {
         let interval = interval.into().map(|time: Duration| time.min(LONGEST));
         self.reconfigure(|config| config.ping_interval = interval);
     }
 
-    /// Changes the time for any byte to arrive after a ping.
+    /// Changes the time for any byte to arrive after a ping has left.
     pub fn set_timeout(&self, timeout: Duration) {
         self.reconfigure(|config| config.timeout = timeout.min(LONGEST));
     }

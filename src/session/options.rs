@@ -40,26 +40,27 @@ pub struct SessionOptions {
 pub struct Limits {
     /// Payload bytes of one received frame; `None`, the default, means as many as a message may have.
     pub max_frame_size: Option<usize>,
-    /// Payload bytes of one received message, after decompression.
+    /// Payload bytes of one received message, behind the extensions. Default: 1 MiB.
     pub max_message_size: usize,
     /// Payload bytes of one sent frame; a longer message leaves in fragments, and pings and pongs
-    /// pass between them.
+    /// pass between them. Default: 128 KiB.
     pub fragment_size: usize,
-    /// Silence after which a ping leaves; `None` for never.
+    /// Silence after which a ping leaves; `None` for never. Default: 20 s.
     pub ping_interval: Option<Duration>,
-    /// Time for any byte to arrive after a ping.
+    /// Time for any byte to arrive after a ping has left. Default: 20 s.
     pub timeout: Duration,
-    /// Time for the closing handshake, and for a handler to end once the connection has.
+    /// Time for the closing handshake, and for a handler to end once the connection has. Default: 5 s.
     pub close_timeout: Duration,
-    /// Time for the transport to take a byte while some wait.
+    /// Time for the transport to take a byte while some wait. Default: 10 s.
     pub write_timeout: Duration,
-    /// Time for a message to arrive whole, from its first byte on; `None` for ever.
+    /// Time for a message to arrive whole, from its first byte on; `None` for ever. Default: 30 s.
     pub message_timeout: Option<Duration>,
-    /// Bytes of accepted and unsent messages above which `send` waits.
+    /// Bytes of accepted and unsent messages above which `send` waits. Default: 64 KiB.
     pub soft_mark: usize,
-    /// Bytes of accepted and unsent messages above which an overflow policy acts.
+    /// Bytes of accepted and unsent messages above which an overflow policy acts. Default: 1 MiB.
     pub hard_mark: usize,
-    /// Bytes of received messages that wait for the application; beyond that nothing is read.
+    /// Bytes of received messages that wait for the application; beyond that, or beyond 64 messages, nothing
+    /// is read. Default: 64 KiB.
     pub receive_queue: usize,
 }
 
@@ -98,8 +99,8 @@ impl Default for SessionOptions {
 impl SessionOptions {
     /// Chooses how values become messages. Default: JSON.
     ///
-    /// The three built-in converters are called statically; any other goes through erased-serde,
-    /// which costs two to five times as much.
+    /// The three built-in converters are called statically; any other goes through erased-serde, which
+    /// costs indirect calls for each field.
     #[must_use]
     pub fn content_converter(mut self, converter: impl ContentConverter) -> Self {
         self.converter = AnyConverter::new(converter);
@@ -114,8 +115,8 @@ impl SessionOptions {
         self
     }
 
-    /// Limits the payload of one received message, in bytes, after decompression; over it the peer
-    /// sees 1009. Default: 1 MiB.
+    /// Limits the payload of one received message, in bytes, behind the extensions; over it the peer sees
+    /// 1009. Default: 1 MiB.
     #[must_use]
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.limits.max_message_size = bytes;
@@ -130,14 +131,16 @@ impl SessionOptions {
         self
     }
 
-    /// Sets the silence after which a ping leaves; `None` turns pings off. Default: 20 s.
+    /// Sets the silence after which a ping leaves; `None` turns pings off. Raw sessions send none by
+    /// themselves. Default: 20 s.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.limits.ping_interval = interval.into();
         self
     }
 
-    /// Sets the time for any byte to arrive after a ping; then the peer counts as dead. Default: 20 s.
+    /// Sets the time for any byte to arrive after a ping has left; then the peer counts as dead, and is told
+    /// 1011. Default: 20 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
@@ -169,8 +172,8 @@ impl SessionOptions {
     }
 
     /// Sets the marks of the send queue, in bytes of accepted and unsent messages: above `soft` a
-    /// `send` waits, above `hard` (never under `soft`) an [`Overflow`] policy acts. Default: 64 KiB
-    /// and 1 MiB.
+    /// `send` waits, above `hard` (never under `soft`) an [`Overflow`] policy acts. A queue under its mark
+    /// takes a message of any size. Default: 64 KiB and 1 MiB.
     #[must_use]
     pub fn send_queue(mut self, soft: usize, hard: usize) -> Self {
         self.limits.soft_mark = soft.max(1);
@@ -185,8 +188,9 @@ impl SessionOptions {
         self
     }
 
-    /// Sets how many bytes of received messages may wait for the application; beyond that nothing is
-    /// read, and TCP slows the peer down. Default: 64 KiB.
+    /// Sets how many bytes of received messages may wait for the application; beyond that, or beyond 64
+    /// messages, nothing is read, and TCP slows the peer down. An empty queue takes a message of any size.
+    /// Default: 64 KiB.
     #[must_use]
     pub fn receive_queue(mut self, bytes: usize) -> Self {
         self.limits.receive_queue = bytes.max(1);
@@ -201,7 +205,8 @@ impl SessionOptions {
         self
     }
 
-    /// Adds a subprotocol (RFC 6455 §1.9); a server prefers those added first, a client offers all.
+    /// Adds a subprotocol (RFC 6455 §1.9), which is a token; a server prefers those added first, a client
+    /// offers all. One that is no token is reported when the server is bound or the client connects.
     #[must_use]
     pub fn subprotocol(mut self, token: impl Into<String>) -> Self {
         self.subprotocols.push(token.into());

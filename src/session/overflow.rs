@@ -6,9 +6,13 @@ use bytes::Bytes;
 use converse_core::Message;
 
 /// Names the value that a message carries: a newer message of the same key replaces one that waits.
+///
+/// It is called while the session is locked, for messages that have to wait: it should be quick, and must not use
+/// the session or its senders.
 pub type ConflateKey = Arc<dyn Fn(&Message) -> Option<Bytes> + Send + Sync>;
 
-/// What `send` does when the send queue is over its mark.
+/// What `send` does when the send queue is over its marks, which
+/// [`SessionOptions::send_queue`](crate::session::SessionOptions::send_queue) sets in bytes.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Overflow {

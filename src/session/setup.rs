@@ -78,7 +78,8 @@ impl Session {
     }
 
     /// Holds a conversation over a transport whose upgrade was done elsewhere, with a handler that runs
-    /// beside the driver in this very task. Returns when both have ended.
+    /// beside the driver in this very task. The options' extensions are not used. Returns when both have ended,
+    /// with how they did; a panic of the handler is in the [`Outcome`].
     ///
     /// # Cancel safety
     /// Dropping the call cuts the connection.

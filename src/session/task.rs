@@ -36,13 +36,13 @@ pub(crate) type AnyHandler = dyn Future<Output = Result<(), BoxError>> + Send;
 /// How a handler ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It returned `Ok`; the peer saw 1000.
+    /// It returned `Ok`; the peer sees 1000, if the conversation was still open.
     Finished,
-    /// It returned an error; the peer saw 1011.
+    /// It returned an error; the peer sees 1011, if the conversation was still open.
     Failed(BoxError),
-    /// It panicked; the peer saw 1011.
+    /// It panicked; the peer sees 1011, if the conversation was still open.
     Panicked(Box<dyn Any + Send>),
-    /// The connection ended, and it did not end itself in time.
+    /// The connection ended, and it did not end within the close timeout: it was dropped.
     Dropped,
 }
 
