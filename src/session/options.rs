@@ -22,6 +22,7 @@ use crate::{
 ///
 /// let options = SessionOptions::default()
 ///     .ping_interval(Duration::from_secs(15))
+///     .max_frame_size(16 * 1024)
 ///     .max_message_size(64 * 1024);
 /// assert_eq!(options.limits().max_message_size, 64 * 1024);
 /// ```

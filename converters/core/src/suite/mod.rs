@@ -2,7 +2,7 @@
 //!
 //! A crate that offers a converter enables the feature `suite` in its dev-dependencies and writes, in a test:
 //!
-//! ```ignore
+//! ```text
 //! converse_core::converter_suite!(MyConverter);
 //! ```
 //!
