@@ -113,6 +113,9 @@ pub async fn connect(url: &str, options: SessionOptions) -> Result<Session> {
 /// # Errors
 /// As [`Client::connect_with`].
 ///
+/// # Panics
+/// When the handler does.
+///
 /// # Cancel safety
 /// Dropping the call cuts the connection.
 pub async fn connect_with<H, F, R, E>(

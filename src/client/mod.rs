@@ -107,7 +107,12 @@ impl Client {
     /// is closed with 1000 when the handler returns, or with 1011 after an error.
     ///
     /// # Errors
-    /// [`ConnectError`] as [`connect`](Self::connect), and the handler's own.
+    /// [`ConnectError`] as [`connect`](Self::connect), and the handler's own;
+    /// [`ConnectError::HandlerDropped`] when the handler did not end within the close timeout after its
+    /// connection.
+    ///
+    /// # Panics
+    /// When the handler does: the peer is told 1011 first, then the panic goes on here.
     ///
     /// # Cancel safety
     /// Dropping the call cuts the connection.
