@@ -1,4 +1,5 @@
 //! Options at the ends of their ranges: for ever and at once, everything and nothing. None of them panics.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

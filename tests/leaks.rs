@@ -1,6 +1,7 @@
 //! What is left behind: after 10,000 connections that ended in every way there is, no task, no descriptor and no
 //! session of the server's remains.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

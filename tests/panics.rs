@@ -1,4 +1,5 @@
 //! Panics in the application's code: each ends its own connection with a word to the peer, and nothing else.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

@@ -1,4 +1,5 @@
 //! RFC 6455 §4.1 from the client's side: what it makes of each answer that a server may give, over TCP.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

@@ -1,4 +1,5 @@
 //! RFC 6455 §4.2 and RFC 7230 as a client sees them: what the server answers to each request, over TCP.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

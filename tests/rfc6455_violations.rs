@@ -1,5 +1,6 @@
 //! RFC 6455 §5, §7 and §8.1 seen from the other end: what a peer that breaks a rule receives. Each violation is told
 //! with its close code, and TCP ends in order behind it, whichever role broke it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

@@ -1,5 +1,6 @@
 //! How a server stops, and what does not stop it: what is accepted is delivered, everyone is told 1001, the stubborn
 //! are cut, and a lack of descriptors passes.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 
@@ -122,9 +123,9 @@ async fn the_stubborn_are_cut_at_the_deadline() {
     endless.send(&masked(CLOSE, &close(1001))).await;
     assert_eq!(silent.frame().await.close_code(), Some(1001));
     stopped(server).await;
-    // No more than the end of TCP is left.
+    // No more than the end of TCP is left, in whatever order.
     assert!(!matches!(silent.next().await, Ok(Some(_))));
-    half.rest().await;
+    while !half.head().await.is_empty() {}
 }
 
 #[tokio::test]

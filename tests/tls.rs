@@ -1,6 +1,7 @@
 //! wss on both sides, with an authority of the test's own: who is trusted, what a stranger on the port sees, and that
 //! the handshake deadline covers TLS.
 #![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod wire;
 

@@ -1,5 +1,6 @@
 //! The other end of a connection, byte by byte: a raw peer over TCP, and the frames it builds and reads. Knows
 //! nothing of this crate's own framing.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code)] // Each test binary uses its part.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
