@@ -1,0 +1,194 @@
+//! The overflow policies, with exact counts. Knows nothing of a `send` that waits.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use converse::{
+    CloseCause, CloseCode, Message, Overflow, Session, SessionOptions,
+    session::{SendErrorKind, SessionError},
+};
+use support::{CLOSE, Peer, TEXT, settle, with_peer};
+
+/// A session with 64 bytes of transport and marks of 1,000 and 2,000 bytes.
+fn stuck(overflow: Overflow) -> (Session, Peer) {
+    let never = Duration::from_secs(1_000_000);
+    let options = SessionOptions::default().ping_interval(None).write_timeout(never).send_queue(1_000, 2_000);
+    with_peer(64, &options.overflow(overflow))
+}
+
+/// A message of 100 bytes with its header.
+fn said(index: usize) -> String {
+    format!("{index:098}")
+}
+
+async fn everything(peer: &mut Peer) -> Vec<usize> {
+    let mut heard = Vec::new();
+    loop {
+        match peer.frame().await {
+            Some((TEXT, payload)) => heard.push(String::from_utf8(payload).unwrap().parse().unwrap()),
+            end => {
+                assert_eq!(end.map(|(first, _)| first), Some(CLOSE));
+                return heard;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fail_refuses_at_the_hard_mark_and_gives_the_message_back() {
+    let (session, mut peer) = stuck(Overflow::Fail);
+    for index in 0..30 {
+        match session.send(said(index)).await {
+            Ok(()) => assert!(index < 20),
+            Err(SessionError::Send(refused)) => {
+                assert!(index >= 20);
+                assert_eq!(*refused.kind(), SendErrorKind::Full);
+                assert_eq!(refused.into_message(), Message::from(said(index)));
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((session.sender().queued_bytes(), session.sender().dropped_messages()), (2_000, 0));
+    drop(session);
+    assert_eq!(everything(&mut peer).await, Vec::from_iter(0..20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drop_newest_keeps_what_came_first() {
+    let (session, mut peer) = stuck(Overflow::DropNewest);
+    for index in 0..30 {
+        session.send(said(index)).await.unwrap();
+    }
+    assert_eq!((session.sender().queued_bytes(), session.sender().dropped_messages()), (2_000, 10));
+    drop(session);
+    assert_eq!(everything(&mut peer).await, Vec::from_iter(0..20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drop_oldest_keeps_what_came_last() {
+    let (session, mut peer) = stuck(Overflow::DropOldest);
+    for index in 0..30 {
+        session.send(said(index)).await.unwrap();
+        let queued = session.sender().queued_bytes();
+        assert!(queued <= 2_000, "{queued} after {index}");
+    }
+    // Ten were on their way at the soft mark; of the twenty kept back those that fit are left.
+    let dropped = session.sender().dropped_messages() as usize;
+    assert_eq!(dropped, 12);
+    drop(session);
+    assert_eq!(everything(&mut peer).await, Vec::from_iter((0..10).chain(10 + dropped..30)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflate_keeps_the_newest_of_each_key_in_its_place() {
+    let by_last_digit = |message: &Message| match message.as_text()?.parse::<usize>().ok()? % 10 {
+        9 => None,
+        digit => Some(Bytes::from(vec![digit as u8])),
+    };
+    let (session, mut peer) = stuck(Overflow::conflate(by_last_digit));
+    for index in 0..30 {
+        session.send(said(index)).await.unwrap();
+    }
+    // 0..10 are on their way. 20..29 took the places of 10..19; 19 and 29 have no key. Kept messages count
+    // with a header, so the oldest three had to go: 20, 21 and 22.
+    assert_eq!(session.sender().dropped_messages(), 9 + 3);
+    drop(session);
+    assert_eq!(everything(&mut peer).await, Vec::from_iter((0..10).chain(23..29).chain([19, 29])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflate_without_a_key_drops_the_oldest() {
+    let (session, mut peer) = stuck(Overflow::conflate(|_| None));
+    for index in 0..30 {
+        session.send(said(index)).await.unwrap();
+    }
+    let dropped = session.sender().dropped_messages() as usize;
+    assert_eq!(dropped, 12);
+    drop(session);
+    assert_eq!(everything(&mut peer).await, Vec::from_iter((0..10).chain(22..30)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_tells_the_peer_1013_in_place_of_what_waited() {
+    let (session, mut peer) = stuck(Overflow::Close);
+    for index in 0..20 {
+        session.send(said(index)).await.unwrap();
+    }
+    // The first write has begun, and its frames leave whole.
+    settle().await;
+    let refused = session.sender().send(said(20)).await.unwrap_err();
+    assert_eq!(*refused.kind(), SendErrorKind::Closed);
+    assert_eq!(refused.into_message(), Message::from(said(20)));
+    let heard = {
+        let mut heard = 0;
+        loop {
+            let (first, payload) = peer.frame().await.unwrap();
+            if first == CLOSE {
+                assert_eq!(payload[..2], 1013_u16.to_be_bytes());
+                break heard;
+            }
+            assert_eq!(payload, said(heard).as_bytes());
+            heard += 1;
+        }
+    };
+    assert!(heard <= 20);
+    drop(peer);
+    let closed = session.closed().await;
+    assert_eq!(closed.cause, CloseCause::Handshake);
+    assert_eq!(closed.sent.as_ref().unwrap().code(), CloseCode::TRY_AGAIN_LATER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_cuts_a_peer_that_does_not_even_take_the_1013() {
+    let (session, _peer) = stuck(Overflow::Close);
+    session.send(said(0)).await.unwrap();
+    settle().await;
+    while session.send(said(0)).await.is_ok() {}
+    let closed = session.closed().await;
+    assert_eq!((&closed.sent, &closed.received), (&None, &None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_comes_back_gets_all_again() {
+    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
+    {
+        let (session, mut peer) = stuck(overflow.clone());
+        for index in 0..40 {
+            let _ = session.send(said(index)).await;
+        }
+        let sender = session.sender();
+        let flush = tokio::spawn(async move { sender.flush().await.unwrap() });
+        settle().await;
+        assert!(!flush.is_finished());
+        for _ in 0..20 {
+            assert_eq!(peer.frame().await.unwrap().0, TEXT);
+        }
+        flush.await.unwrap();
+        assert_eq!(session.sender().queued_bytes(), 0, "{overflow:?}");
+        for index in 0..20 {
+            session.send(said(index)).await.unwrap();
+            assert_eq!(peer.text().await, (TEXT, said(index)), "{overflow:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_messages_count_against_the_mark_as_well() {
+    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
+    {
+        let (session, mut peer) = stuck(overflow.clone());
+        for _ in 0..100_000 {
+            let _ = session.send("").await;
+        }
+        drop(session);
+        let mut heard = 0;
+        while peer.frame().await.unwrap().0 == TEXT {
+            heard += 1;
+        }
+        // Two bytes of header each, and 2,000 bytes of mark.
+        assert!(heard <= 1_100, "{heard} of {overflow:?}");
+    }
+}
