@@ -11,6 +11,10 @@ use crate::{
     session::{Overflow, SessionOptions, error::SendErrorKind},
 };
 
+/// What a message that is kept back counts beyond its payload, in bytes: the longest frame header. So even
+/// empty messages reach the mark.
+const HEADER: usize = 14;
+
 /// Decides which messages go to the engine now, later, or never.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -160,17 +164,18 @@ impl Backlog {
         let same =
             key.as_ref().and_then(|key| self.kept.iter_mut().find(|kept| kept.key.as_ref() == Some(key)));
         if let Some(older) = same {
-            self.kept_bytes -= older.message.len();
+            self.kept_bytes = self.kept_bytes + message.len() - older.message.len();
             self.dropped += 1;
             older.message = message;
         } else {
+            self.kept_bytes += message.len() + HEADER;
             self.kept.push_back(Kept { key, message });
         }
     }
 
     fn pop(&mut self) -> Option<Kept> {
         let kept = self.kept.pop_front()?;
-        self.kept_bytes -= kept.message.len();
+        self.kept_bytes -= kept.message.len() + HEADER;
         self.kept_gone += 1;
         if self.kept.is_empty() {
             self.kept = VecDeque::new();
