@@ -54,6 +54,8 @@ pub(crate) struct Driver<T> {
     listening: bool,
     shut: bool,
     unflushed: bool,
+    /// Why the transport takes no more bytes; what the peer had said before is still read.
+    broken: Option<io::ErrorKind>,
     /// Bytes moved since the last rest.
     moved: usize,
 }
@@ -71,6 +73,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             listening: false,
             shut: false,
             unflushed: false,
+            broken: None,
             moved: 0,
         }
     }
@@ -90,6 +93,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.close_abandoned();
         let wrote = self.write(cx);
         let read = self.read(cx);
+        self.give_up_broken(read);
         self.shut_down(cx);
         if self.link.engine(|engine| engine.phase() == Phase::Done) {
             self.hand_over(cx);
@@ -112,7 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Writes until nothing waits or the transport takes no more; tells whether something left.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let mut wrote = false;
-        loop {
+        while self.broken.is_none() {
             if self.writing.is_empty() {
                 self.link.lock().engine.poll_output(&mut self.writing, now());
                 if self.writing.is_empty() {
@@ -127,21 +131,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     wrote = true;
                     self.link.written(written);
                 }
-                Poll::Ready(Err(error)) => {
-                    self.fail(&error);
-                    return true;
-                }
+                Poll::Ready(Err(error)) => self.broken = Some(error.kind()),
                 Poll::Pending => return wrote,
             }
         }
-        if self.unflushed {
+        if self.unflushed && self.broken.is_none() {
             match Pin::new(&mut self.io).poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => self.fail(&error),
+                Poll::Ready(Err(error)) => self.broken = Some(error.kind()),
                 Poll::Pending => {}
             }
         }
         wrote
+    }
+
+    /// Fails the connection when it cannot be written to, and the peer has nothing more to say.
+    fn give_up_broken(&self, read: bool) {
+        if let Some(kind) = self.broken
+            && !read
+            && (self.listening || self.eof)
+        {
+            self.link.with_engine(|engine, now| engine.handle_error(kind, now));
+        }
     }
 
     fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -242,7 +253,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let mut state = self.link.lock();
         // Another thread may have made room in the inbox since `read` found none.
         let readable = !self.eof && !self.listening && state.engine.wants_bytes();
-        if readable || state.abandoned.is_some() || (self.writing.is_empty() && state.engine.has_output()) {
+        let writable = self.broken.is_none() && self.writing.is_empty() && state.engine.has_output();
+        if readable || writable || state.abandoned.is_some() {
             return Turn::Again;
         }
         let deadline = state.engine.poll_timeout();
