@@ -248,7 +248,7 @@ async fn senders_as_fast_as_the_transport_let_others_have_their_turn() {
     let sink = Eager::new(Vec::new(), move |count| {
         counting.count(count);
         if let Some(sender) = refill.lock().unwrap().as_ref().filter(|_| counting.total() < 10_000_000) {
-            sender.try_send("x".repeat(10_000)).unwrap();
+            sender.try_send("x".repeat(5_000)).unwrap();
         }
     });
     let session = Session::over(sink, Role::Server, &quiet());
