@@ -22,6 +22,10 @@ use crate::{
 
 /// One read takes at most this many bytes.
 const SCRATCH: usize = 64 * 1024;
+/// After this many bytes one connection lets others have their turn.
+const TURN_BYTES: usize = 256 * 1024;
+/// What a read or a write counts at least, in bytes: so 64 of them are a turn as well.
+const CALL: usize = TURN_BYTES / 64;
 /// How many slices one vectored write has.
 const SLICES: usize = 16;
 
@@ -56,7 +60,7 @@ pub(crate) struct Driver<T> {
     unflushed: bool,
     /// Why the transport takes no more bytes; what the peer had said before is still read.
     broken: Option<io::ErrorKind>,
-    /// Bytes moved since the last rest.
+    /// Bytes moved since the last rest, and more for those moved in small portions.
     moved: usize,
 }
 
@@ -78,9 +82,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// Returns how many bytes were moved since the last rest.
-    pub(crate) fn moved(&self) -> usize {
-        self.moved
+    /// Tells whether so much was moved since the last rest that others should have their turn.
+    pub(crate) fn is_due_to_rest(&self) -> bool {
+        self.moved >= TURN_BYTES
     }
 
     /// Notes that others have their turn.
@@ -113,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// Writes until nothing waits or the transport takes no more; tells whether something left.
+    /// Writes until nothing waits, the transport takes no more, or a rest is due; tells whether something left.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let mut wrote = false;
         while self.broken.is_none() {
@@ -126,10 +130,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             match self.write_once(cx) {
                 Poll::Ready(Ok(count)) => {
                     let written = self.writing.advance(count);
-                    self.moved += count;
+                    self.moved += count.max(CALL);
                     self.unflushed = true;
                     wrote = true;
                     self.link.written(written);
+                    if self.is_due_to_rest() {
+                        return true;
+                    }
                 }
                 Poll::Ready(Err(error)) => self.broken = Some(error.kind()),
                 Poll::Pending => return wrote,
@@ -205,7 +212,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled_mut();
-                self.moved += bytes.len();
+                self.moved += bytes.len().max(CALL);
                 let taken = self.link.lock().engine.handle_bytes(bytes, now());
                 self.carry.extend_from_slice(bytes.get(taken..).unwrap_or_default());
             }

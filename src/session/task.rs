@@ -24,9 +24,6 @@ use crate::{
     },
 };
 
-/// After this many bytes one connection lets others have their turn.
-const TURN_BYTES: usize = 256 * 1024;
-
 /// An application's error, whatever its type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -150,7 +147,7 @@ where
                 Turn::Again => {}
             }
             let received = this.link.engine(|engine| engine.received()).wrapping_sub(before);
-            if received as usize >= TURN || driver.moved() >= TURN_BYTES {
+            if received as usize >= TURN || driver.is_due_to_rest() {
                 driver.rest();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
