@@ -32,6 +32,8 @@ pub(crate) struct Link {
     progress: Notify,
     /// Whether the handler beside the driver is being polled.
     handler_runs: AtomicBool,
+    /// Whether a `send` waits for room.
+    waits: bool,
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) options: Arc<SessionOptions>,
@@ -88,6 +90,7 @@ impl Link {
         subprotocol: Option<Box<str>>,
     ) -> Arc<Self> {
         let outbox = Outbox::new(Arc::clone(&options));
+        let waits = outbox.waits();
         let state =
             State { engine, outbox, receiver: None, driver: None, room_wanted: false, abandoned: None };
         let state = Mutex::new(state);
@@ -96,6 +99,7 @@ impl Link {
             room: Notify::new(),
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
+            waits,
             request,
             subprotocol,
             options,
@@ -164,6 +168,14 @@ impl Link {
             self.room.notify_one();
         }
         offered
+    }
+
+    /// Gives way now and then, where a `send` never waits: without it a loop of them would keep the driver
+    /// from its turn, and every other task of the thread.
+    pub(crate) async fn pace(&self) {
+        if !self.waits {
+            tokio::task::consume_budget().await;
+        }
     }
 
     /// Offers a message, and waits for room as often as the outbox says so.

@@ -57,11 +57,12 @@ impl Sender {
     where
         T: Serialize + ?Sized,
     {
+        self.link.pace().await;
         let message = match self.offer_encoded(value)? {
             Offered::NoRoom(message) => message,
             offered => return Ok(taken(offered)?),
         };
-        Ok(self.send(message).await?)
+        Ok(taken(self.link.send(Outgoing::Message(message)).await)?)
     }
 
     /// Sends a value as one message, without waiting.
@@ -79,7 +80,7 @@ impl Sender {
     /// Sends a message.
     ///
     /// With [`Overflow::Wait`](crate::session::Overflow::Wait) it waits while more than the soft mark
-    /// of bytes is queued; the other policies never wait.
+    /// of bytes is queued; the other policies never wait for the peer.
     ///
     /// # Errors
     /// When the conversation is closing or closed, or the policy refuses; the message is in the error.
@@ -87,7 +88,9 @@ impl Sender {
     /// # Cancel safety
     /// A dropped call has queued all of the message or nothing.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        taken(self.link.send(Outgoing::Message(message.into())).await)
+        let message = message.into();
+        self.link.pace().await;
+        taken(self.link.send(Outgoing::Message(message)).await)
     }
 
     /// Sends a message, without waiting.
