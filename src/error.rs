@@ -143,7 +143,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(self.inner())
+        self.inner().source()
     }
 }
 

@@ -10,17 +10,17 @@ const MASKED: u8 = 0x80;
 
 /// A frame's header as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameHeader {
+pub(crate) struct FrameHeader {
     /// Whether this is the last fragment of its message.
-    pub fin: bool,
+    pub(crate) fin: bool,
     /// The reserved bits.
-    pub rsv: Rsv,
+    pub(crate) rsv: Rsv,
     /// What the frame carries.
-    pub opcode: OpCode,
+    pub(crate) opcode: OpCode,
     /// The masking key, which a client's frames have and a server's have not.
-    pub mask: Option<[u8; 4]>,
+    pub(crate) mask: Option<[u8; 4]>,
     /// The payload's length in bytes.
-    pub len: u64,
+    pub(crate) len: u64,
 }
 
 /// What a header must keep to on this connection.

@@ -17,7 +17,7 @@ use crate::{
     frame::{CloseCode, CloseReason, Frame, Written},
     handshake::Request,
     session::{
-        SessionOptions,
+        Overflow, SessionOptions,
         error::FrameError,
         outbox::{Offered, Outbox, Outgoing},
     },
@@ -32,8 +32,6 @@ pub(crate) struct Link {
     progress: Notify,
     /// Whether the handler beside the driver is being polled.
     handler_runs: AtomicBool,
-    /// Whether a `send` waits for room.
-    waits: bool,
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) options: Arc<SessionOptions>,
@@ -90,7 +88,6 @@ impl Link {
         subprotocol: Option<Box<str>>,
     ) -> Arc<Self> {
         let outbox = Outbox::new(Arc::clone(&options));
-        let waits = outbox.waits();
         let state =
             State { engine, outbox, receiver: None, driver: None, room_wanted: false, abandoned: None };
         let state = Mutex::new(state);
@@ -99,7 +96,6 @@ impl Link {
             room: Notify::new(),
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
-            waits,
             request,
             subprotocol,
             options,
@@ -156,6 +152,7 @@ impl Link {
 
     /// Offers a message to the outbox once.
     pub(crate) fn offer(&self, outgoing: Outgoing<'_>) -> Offered {
+        let outgoing = outgoing.keyed(&self.options.overflow);
         let mut state = self.lock();
         let State { engine, outbox, .. } = &mut *state;
         let offered = outbox.offer(engine, outgoing, now());
@@ -173,7 +170,7 @@ impl Link {
     /// Gives way now and then, where a `send` never waits: without it a loop of them would keep the driver
     /// from its turn, and every other task of the thread.
     pub(crate) async fn pace(&self) {
-        if !self.waits {
+        if !matches!(self.options.overflow, Overflow::Wait) {
             tokio::task::consume_budget().await;
         }
     }

@@ -143,6 +143,14 @@ impl Session {
         Ok(self.sender.try_send(message)?)
     }
 
+    /// Sends a value without waiting: see [`Sender::try_send_serialized`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send_serialized<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), SessionError> {
+        self.sender.try_send_serialized(value)
+    }
+
     /// Waits until everything accepted so far has left: see [`Sender::flush`].
     ///
     /// # Errors

@@ -43,6 +43,8 @@ struct Kept {
 /// A message on its way in: built, or still in the buffer it was encoded to.
 pub(crate) enum Outgoing<'a> {
     Message(Message),
+    /// A message with the key by which a newer one replaces it.
+    Keyed(Bytes, Message),
     Encoded(OpCode, &'a [u8]),
 }
 
@@ -112,7 +114,8 @@ impl Outbox {
                 Offered::Refused(SendErrorKind::Closed, outgoing.into_message())
             }
             Overflow::DropOldest | Overflow::Conflate(_) if !self.is_clear(engine) => {
-                self.keep(engine, outgoing.into_message());
+                let (key, message) = outgoing.into_keyed();
+                self.keep(engine, key, message);
                 Offered::Taken
             }
             _ => outgoing.send(engine, now),
@@ -143,11 +146,7 @@ impl Outbox {
         self.has_room(engine) && self.backlog.as_ref().is_none_or(|backlog| backlog.kept.is_empty())
     }
 
-    fn keep(&mut self, engine: &Engine, message: Message) {
-        let key = match &self.options.overflow {
-            Overflow::Conflate(key) => key(&message),
-            _ => None,
-        };
+    fn keep(&mut self, engine: &Engine, key: Option<Bytes>, message: Message) {
         let backlog = self.backlog.get_or_insert_default();
         backlog.push(key, message);
         while engine.queued() + backlog.kept_bytes > self.options.limits.hard_mark && backlog.kept.len() > 1 {
@@ -160,7 +159,6 @@ impl Outbox {
 impl Backlog {
     /// Keeps a message, in the place of one with the same key.
     fn push(&mut self, key: Option<Bytes>, message: Message) {
-        self.kept_bytes += message.len();
         let same =
             key.as_ref().and_then(|key| self.kept.iter_mut().find(|kept| kept.key.as_ref() == Some(key)));
         if let Some(older) = same {
@@ -185,16 +183,34 @@ impl Backlog {
 }
 
 impl Outgoing<'_> {
+    /// Asks the policy for the message's key. Not to be called under the session's lock: the key is the
+    /// application's code, which may use the session.
+    pub(crate) fn keyed(self, overflow: &Overflow) -> Self {
+        let Overflow::Conflate(key) = overflow else { return self };
+        let message = self.into_message();
+        match key(&message) {
+            Some(key) => Self::Keyed(key, message),
+            None => Self::Message(message),
+        }
+    }
+
+    fn into_keyed(self) -> (Option<Bytes>, Message) {
+        match self {
+            Self::Keyed(key, message) => (Some(key), message),
+            other => (None, other.into_message()),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
-            Self::Message(message) => message.len(),
+            Self::Message(message) | Self::Keyed(_, message) => message.len(),
             Self::Encoded(_, payload) => payload.len(),
         }
     }
 
     fn into_message(self) -> Message {
         match self {
-            Self::Message(message) => message,
+            Self::Message(message) | Self::Keyed(_, message) => message,
             Self::Encoded(opcode, payload) => message_of(opcode, Bytes::copy_from_slice(payload)),
         }
     }

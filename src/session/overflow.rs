@@ -7,8 +7,7 @@ use converse_core::Message;
 
 /// Names the value that a message carries: a newer message of the same key replaces one that waits.
 ///
-/// It is called while the session is locked, for messages that have to wait: it should be quick, and must not use
-/// the session or its senders.
+/// It is called for each message that is sent, before the session is locked.
 pub type ConflateKey = Arc<dyn Fn(&Message) -> Option<Bytes> + Send + Sync>;
 
 /// What `send` does when the send queue is over its marks, which
