@@ -17,7 +17,8 @@ use crate::{
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Anything that went wrong. Opaque: [`kind`](Self::kind) and the questions tell it apart, and
-/// [`source`](std::error::Error::source) holds the floor's own error. One pointer in size.
+/// [`as_session`](Self::as_session) and [`as_connect`](Self::as_connect) give the floor's own error. One
+/// pointer in size.
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
@@ -62,7 +63,10 @@ impl Error {
             Inner::Session(SessionError::Closed(closed)) => {
                 matches!(
                     closed.cause,
-                    CloseCause::Violation(_) | CloseCause::PingTimeout | CloseCause::WriteTimeout
+                    CloseCause::Violation(_)
+                        | CloseCause::PingTimeout
+                        | CloseCause::WriteTimeout
+                        | CloseCause::Overflow
                 )
             }
             Inner::Connect(ConnectError::Handshake(error)) => !matches!(error, HandshakeError::Closed),

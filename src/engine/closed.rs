@@ -39,6 +39,8 @@ pub enum CloseCause {
     PingTimeout,
     /// The peer took no byte in time.
     WriteTimeout,
+    /// The peer read too slowly, and [`Overflow::Close`](crate::session::Overflow::Close) was chosen.
+    Overflow,
     /// The peer did not finish the closing handshake in time.
     CloseTimeout,
     /// The peer ended the TCP connection without a Close frame.
@@ -95,6 +97,7 @@ impl fmt::Display for CloseCause {
             Self::Handshake => f.write_str("closing handshake"),
             Self::Violation(error) => error.fmt(f),
             Self::PingTimeout => f.write_str("no answer to a ping in time"),
+            Self::Overflow => f.write_str("the peer reads too slowly"),
             Self::WriteTimeout => f.write_str("the peer reads nothing"),
             Self::CloseTimeout => f.write_str("the closing handshake took too long"),
             Self::Eof => f.write_str("TCP ended without a Close frame"),

@@ -192,8 +192,8 @@ impl Engine {
         true
     }
 
-    /// Ends the connection at once with a Close frame that passes the queued data, which is dropped. A
-    /// Close frame of the peer that the application has not answered yet (raw mode) is answered.
+    /// Ends the connection at once, since the peer reads too slowly: with a Close frame that passes the
+    /// queued data, which is dropped. A Close frame of the peer that the application has not answered yet (raw mode) is answered.
     pub(crate) fn close_now(&mut self, reason: CloseReason, now: Instant) {
         self.data.clear();
         if self.phase() == Phase::Answering {
@@ -201,7 +201,7 @@ impl Engine {
             return;
         }
         self.close_asked = true;
-        self.end(reason, CloseCause::Handshake, now);
+        self.end(reason, CloseCause::Overflow, now);
     }
 
     /// Gives the connection up without another byte.

@@ -92,14 +92,26 @@ impl Server {
     /// Runs `handler` for each connection to a path with every frame, control frames included (Ktor's
     /// `webSocketRaw`).
     #[must_use]
-    pub fn route_raw<H, F, E>(mut self, path: &str, handler: H) -> Self
+    pub fn route_raw<H, F, E>(self, path: &str, handler: H) -> Self
+    where
+        H: Fn(RawSession) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let options = self.options.clone();
+        self.route_raw_with(path, options, handler)
+    }
+
+    /// Runs `handler` for each connection to a path with every frame, with options of its own.
+    #[must_use]
+    pub fn route_raw_with<H, F, E>(mut self, path: &str, options: SessionOptions, handler: H) -> Self
     where
         H: Fn(RawSession) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
         let handler = move |session| handler(RawSession::new(session));
-        let added = self.routes.add(path, self.options.clone(), true, handler);
+        let added = self.routes.add(path, options, true, handler);
         self.error = self.error.or(added.err());
         self
     }
