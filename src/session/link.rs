@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    engine::{Closed, Engine, Event},
+    engine::{Closed, Engine, Event, Phase},
     frame::{CloseCode, CloseReason, Frame, Written},
     handshake::Request,
     session::{
@@ -200,7 +200,7 @@ impl Link {
 
     fn offer_frame(&self, frame: &Frame) -> Option<Result<(), crate::engine::FrameRefused>> {
         let mut state = self.lock();
-        if !state.has_room() && state.engine.closed().is_none() {
+        if !state.has_room() && state.engine.phase() == Phase::Open {
             state.room_wanted = true;
             return None;
         }

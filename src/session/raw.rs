@@ -45,7 +45,7 @@ impl RawSession {
         .await
     }
 
-    /// Sends a frame as it is; waits for room first.
+    /// Sends a frame as it is; waits for room first, whatever the overflow policy.
     ///
     /// # Errors
     /// When the frame breaks a framing rule or the connection is closed; the frame is in the error.

@@ -13,7 +13,7 @@ use crate::{
     frame::Role,
     handshake::Request,
     session::{
-        Session, SessionOptions,
+        Overflow, Session, SessionOptions,
         driver::Driver,
         link::{Link, now},
         sender::Sender,
@@ -44,9 +44,15 @@ impl Setup {
         T: AsyncRead + AsyncWrite + Unpin,
         H: Future<Output = Result<(), BoxError>> + ?Sized,
     {
+        // A policy knows messages; frames of a raw session always wait.
+        let options = match self.options.overflow {
+            Overflow::Wait => self.options,
+            _ if self.config.raw => Arc::new(SessionOptions::clone(&self.options).overflow(Overflow::Wait)),
+            _ => self.options,
+        };
         let engine = Engine::new(self.config, self.stack, now());
         let subprotocol = self.subprotocol.map(String::into_boxed_str);
-        let link = Link::new(engine, self.options, self.request, subprotocol);
+        let link = Link::new(engine, options, self.request, subprotocol);
         let driver = Driver::new(io, Arc::clone(&link), self.glued);
         let (handler, rest) = handler(Session::new(Sender::new(Arc::clone(&link))));
         (Conversation::new(link, driver, handler), rest)
