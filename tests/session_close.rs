@@ -298,6 +298,31 @@ async fn a_close_in_a_handler_that_has_received_nothing_ends_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_heard_after_a_close_has_no_gap() {
+    let (mut session, mut peer) = with_peer(16 * 1024, &quiet());
+    session.sender().start_close(CloseReason::NORMAL);
+    assert_eq!(peer.closing().await.0, 1000);
+    let burst: Vec<u8> =
+        (0..200).flat_map(|index| frame_bytes(TEXT, format!("{index}").as_bytes(), true)).collect();
+    peer.io.write_all(&burst).await.unwrap();
+    settle().await;
+    let mut heard = Vec::new();
+    for _ in 0..10 {
+        heard.push(session.receive().await.unwrap().unwrap());
+    }
+    for index in 200..300 {
+        peer.send(TEXT, format!("{index}")).await;
+    }
+    peer.close(1000, "").await;
+    while let Some(message) = session.receive().await.unwrap() {
+        heard.push(message);
+    }
+    let expected: Vec<Message> = (0..heard.len()).map(|index| Message::from(format!("{index}"))).collect();
+    assert!(heard.len() >= 64);
+    assert_eq!(heard, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn tasks_and_memory_of_a_conversation_go_with_it() {
     let (here, there) = pair(64, &quiet());
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
