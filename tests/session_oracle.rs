@@ -37,13 +37,14 @@ enum Step {
     Flush,
 }
 
-fn message(random: &mut SmallRng) -> Message {
+fn message(random: &mut SmallRng, most: usize) -> Message {
     let len = match random.random_range(0..10) {
-        0 => 0,
+        0 => 0_usize,
         1..=5 => random.random_range(0..130),
         6..=8 => random.random_range(120..5_000),
         _ => random.random_range(60_000..70_000),
-    };
+    }
+    .min(most);
     if random.random() {
         let alphabet = ['a', 'é', '本', '🦀', '\0'];
         let mut text = String::new();
@@ -56,18 +57,18 @@ fn message(random: &mut SmallRng) -> Message {
     }
 }
 
-fn script(random: &mut SmallRng, parts: bool) -> Vec<Step> {
+fn script(random: &mut SmallRng, most: usize, parts: bool) -> Vec<Step> {
     let steps = random.random_range(0..30);
     let step = |_| match random.random_range(0..10) {
         0 => Step::Ping((0..random.random_range(0..=125)).map(|_| random.random()).collect()),
         1 => Step::Flush,
         2..=4 if parts => {
-            let message = message(random);
+            let message = message(random, most);
             let mut cuts = Vec::from_iter((0..4).map(|_| random.random_range(0..=message.len())));
             cuts.sort_unstable();
             Step::SayInParts(message, cuts)
         }
-        _ => Step::Say(message(random)),
+        _ => Step::Say(message(random, most)),
     };
     (0..steps).map(step).collect()
 }
@@ -199,12 +200,12 @@ where
 }
 
 /// Lets both ends say their script at once, and one of them close behind its own.
-async fn converse_with<T>(seed: u64, session: Session, oracle: WebSocketStream<T>)
+async fn converse_with<T>(seed: u64, most: usize, session: Session, oracle: WebSocketStream<T>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut random = SmallRng::seed_from_u64(seed);
-    let (ours, theirs) = (script(&mut random, false), script(&mut random, true));
+    let (ours, theirs) = (script(&mut random, most, false), script(&mut random, most, true));
     let (our_words, their_words) = (said(&ours), said(&theirs));
     let reason = reason(&mut random);
     let we_close = random.random();
@@ -239,19 +240,23 @@ fn options() -> SessionOptions {
 #[tokio::test(start_paused = true)]
 async fn our_server_and_the_oracles_client_hear_the_same() {
     for seed in 0..150 {
-        let (here, there) = duplex([1, 13, 1_000, 100_000][seed as usize % 4]);
+        // Bytes of transport, and of the longest message.
+        let (buffer, most) = [(1, 200), (13, 1_000), (1_000, 100_000), (100_000, 100_000)][seed as usize % 4];
+        let (here, there) = duplex(buffer);
         let session = Session::over(here, Role::Server, &options());
         let oracle = WebSocketStream::from_raw_socket(there, OracleRole::Client, None).await;
-        converse_with(seed, session, oracle).await;
+        converse_with(seed, most, session, oracle).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn our_client_and_the_oracles_server_hear_the_same() {
     for seed in 1_000..1_150 {
-        let (here, there) = duplex([1, 13, 1_000, 100_000][seed as usize % 4]);
+        // Bytes of transport, and of the longest message.
+        let (buffer, most) = [(1, 200), (13, 1_000), (1_000, 100_000), (100_000, 100_000)][seed as usize % 4];
+        let (here, there) = duplex(buffer);
         let session = Session::over(here, Role::Client, &options());
         let oracle = WebSocketStream::from_raw_socket(there, OracleRole::Server, None).await;
-        converse_with(seed, session, oracle).await;
+        converse_with(seed, most, session, oracle).await;
     }
 }

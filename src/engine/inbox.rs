@@ -39,12 +39,22 @@ pub(crate) struct Inbox {
     stopped: bool,
     /// Whether it was full since somebody asked.
     was_full: bool,
+    /// Whether an event was dropped for want of room, and so every later one.
+    cut: bool,
 }
 
 impl Inbox {
     /// Builds an inbox that is full at `max_bytes` of payload.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { events: VecDeque::new(), bytes: 0, max_bytes, received: 0, stopped: false, was_full: false }
+        Self {
+            events: VecDeque::new(),
+            bytes: 0,
+            max_bytes,
+            received: 0,
+            stopped: false,
+            was_full: false,
+            cut: false,
+        }
     }
 
     /// Changes the bound; what waits stays.
@@ -86,9 +96,10 @@ impl Inbox {
         }
     }
 
-    /// Appends an event, unless the inbox is full.
+    /// Appends an event, unless the inbox is full or was so before: what is taken has no gap.
     pub(crate) fn push_if_room(&mut self, event: Event) {
-        if !self.is_full() {
+        self.cut |= self.is_full();
+        if !self.cut {
             self.push(event);
         }
     }
