@@ -262,6 +262,28 @@ async fn a_session_moved_to_another_task_works() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_handed_out_of_its_handler_keeps_what_it_has_received() {
+    let (hand, handed) = oneshot::channel();
+    let (run, mut peer) = handled(|session| async move {
+        let sender = session.sender();
+        hand.send(session).unwrap();
+        sender.closed().await;
+        Ok::<_, Infallible>(())
+    });
+    for text in ["one", "two"] {
+        peer.send(TEXT, text).await;
+    }
+    peer.close(1000, "").await;
+    assert_eq!(peer.closing().await.0, 1000);
+    drop(peer);
+    assert!(matches!(run.await.unwrap().0, Outcome::Finished));
+    let mut session = handed.await.unwrap();
+    assert_eq!(session.receive().await.unwrap(), Some(Message::text("one")));
+    assert_eq!(session.receive().await.unwrap(), Some(Message::text("two")));
+    assert_eq!(session.receive().await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_received_beside_its_handler_in_one_task_is_woken() {
     let (hand, handed) = oneshot::channel();
     let (here, there) = duplex(256);

@@ -8,11 +8,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use converse::{
-    CloseCode, CloseReason, Closed, Message, Session, SessionOptions, frame::Role, session::SessionError,
+    CloseCode, CloseReason, Closed, Message, Server, Session, SessionOptions, frame::Role,
+    session::SessionError,
 };
 use futures::{SinkExt, StreamExt};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use tokio::io::{AsyncRead, AsyncWrite, duplex};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, duplex},
+    net::TcpListener,
+    sync::mpsc,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -258,5 +263,38 @@ async fn our_client_and_the_oracles_server_hear_the_same() {
         let session = Session::over(here, Role::Client, &options());
         let oracle = WebSocketStream::from_raw_socket(there, OracleRole::Server, None).await;
         converse_with(seed, most, session, oracle).await;
+    }
+}
+
+#[tokio::test]
+async fn our_server_and_the_oracles_client_agree_from_the_handshake_on() {
+    let (hand, mut handed) = mpsc::unbounded_channel();
+    let handler = move |session: Session| {
+        let sender = session.sender();
+        hand.send(session).unwrap();
+        async move {
+            sender.closed().await;
+            Ok::<_, SessionError>(())
+        }
+    };
+    let server = Server::new(options()).route("/talk", handler).bind("127.0.0.1:0").await.unwrap();
+    let (url, handle) = (format!("ws://{}/talk", server.local_addr()), server.handle());
+    let serve = tokio::spawn(server.serve());
+    for seed in 2_000..2_030 {
+        let (oracle, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        converse_with(seed, 100_000, handed.recv().await.unwrap(), oracle).await;
+    }
+    handle.stop();
+    serve.await.unwrap();
+}
+
+#[tokio::test]
+async fn our_client_and_the_oracles_server_agree_from_the_handshake_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/talk", listener.local_addr().unwrap());
+    for seed in 3_000..3_030 {
+        let accept = async { tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await };
+        let (session, oracle) = tokio::join!(converse::connect(&url, options()), accept);
+        converse_with(seed, 100_000, session.unwrap(), oracle.unwrap()).await;
     }
 }
