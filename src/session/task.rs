@@ -98,9 +98,12 @@ where
         let handler = self.handler.take();
         let _ = catch_unwind(AssertUnwindSafe(move || drop(handler)));
         let mut state = self.link.lock();
-        state.abandoned = None;
+        let dropped = state.abandoned.take().is_some();
         state.close(how.into());
-        state.engine.stop_delivery();
+        // A session that was handed on is still received from.
+        if dropped {
+            state.engine.stop_delivery();
+        }
         drop(state);
         // Senders that wait for room will not get it.
         self.link.announce_end();
