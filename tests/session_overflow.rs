@@ -136,7 +136,7 @@ async fn close_tells_the_peer_1013_in_place_of_what_waited() {
     assert!(heard <= 20);
     drop(peer);
     let closed = session.closed().await;
-    assert_eq!(closed.cause, CloseCause::Handshake);
+    assert_eq!(closed.cause, CloseCause::Overflow);
     assert_eq!(closed.sent.as_ref().unwrap().code(), CloseCode::TRY_AGAIN_LATER);
 }
 

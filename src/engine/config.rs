@@ -7,6 +7,14 @@ use crate::frame::{MaskSource, Role};
 /// The longest time that can be told; more is cut to it, so that adding it to the time never overflows.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
+/// The shortest pause between two pings, so that an interval of zero is no busy loop.
+const SHORTEST_PING: Duration = Duration::from_millis(1);
+
+/// Returns a ping interval that can be kept.
+pub(crate) fn ping_interval(interval: Duration) -> Duration {
+    interval.clamp(SHORTEST_PING, LONGEST)
+}
+
 /// What an engine is told when it is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EngineConfig {

@@ -33,7 +33,7 @@ use crate::{
 
 pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
-pub(crate) use config::{EngineConfig, LONGEST};
+pub(crate) use config::{EngineConfig, LONGEST, ping_interval};
 pub(crate) use inbox::{Event, TURN};
 pub use send::FrameRefused;
 pub(crate) use send::SendRefused;

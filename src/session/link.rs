@@ -45,7 +45,7 @@ pub(crate) struct State {
     receiver: Option<Receiver>,
     /// The driver, when it is parked.
     driver: Option<Waker>,
-    /// Whether a `send` has had to wait since the last crossing of the mark.
+    /// Whether any `send` has ever had to wait: only then is there a need to wake one.
     room_wanted: bool,
     /// The session was dropped: the driver closes the connection.
     pub(crate) abandoned: Option<Abandoned>,

@@ -33,7 +33,7 @@ pub(crate) use task::{AnyHandler, Conversation};
 pub use task::{BoxError, Outcome};
 
 use crate::{
-    engine::{Closed, Event, LONGEST},
+    engine::{Closed, Event, LONGEST, ping_interval},
     frame::CloseReason,
     handshake::Request,
     session::link::Abandoned,
@@ -217,7 +217,7 @@ impl Session {
 
     /// Changes the silence after which a ping leaves, at once; `None` turns pings off.
     pub fn set_ping_interval(&self, interval: impl Into<Option<Duration>>) {
-        let interval = interval.into().map(|time: Duration| time.min(LONGEST));
+        let interval = interval.into().map(ping_interval);
         self.reconfigure(|config| config.ping_interval = interval);
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use converse_core::ContentConverter;
 
 use crate::{
-    engine::{EngineConfig, LONGEST},
+    engine::{EngineConfig, LONGEST, ping_interval},
     extension::{Extension, ExtensionError, ExtensionStack},
     frame::Role,
     session::{AnyConverter, Overflow},
@@ -233,7 +233,7 @@ impl SessionOptions {
             max_message_size: limits.max_message_size as u64,
             fragment_size: limits.fragment_size,
             receive_queue: limits.receive_queue,
-            ping_interval: limits.ping_interval.filter(|_| !raw).map(|time| time.min(LONGEST)),
+            ping_interval: limits.ping_interval.filter(|_| !raw).map(ping_interval),
             timeout: limits.timeout.min(LONGEST),
             close_timeout: limits.close_timeout.min(LONGEST),
             write_timeout: limits.write_timeout.min(LONGEST),
