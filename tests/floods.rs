@@ -264,6 +264,22 @@ fn heap_is_back_after_a_message_of_a_mib() {
     runtime.block_on(one_mib_and_back());
 }
 
+/// Sends a message of 1 MiB, and reads its echo without keeping it.
+async fn exchange_one_mib(peer: &mut Wire) {
+    let message = masked(BINARY, &vec![1; MIB]);
+    let (mut read, mut write) = peer.io.split();
+    let received = async {
+        // Eight frames of 128 KiB, with headers of ten bytes.
+        let mut left = MIB + 8 * 10;
+        let mut buffer = [0; 4096];
+        while left > 0 {
+            left -= read.read(&mut buffer).await.unwrap();
+        }
+    };
+    let (sent, ()) = wire::in_time(async { tokio::join!(write.write_all(&message), received) }).await;
+    sent.unwrap();
+}
+
 async fn one_mib_and_back() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut peer = Wire::connect(listener.local_addr().unwrap()).await;
@@ -277,23 +293,10 @@ async fn one_mib_and_back() {
         };
         Session::run_over(ours, Role::Server, &options(), echo).await
     });
-    // The thread's read buffer comes into being with the first message.
-    peer.send(&masked(BINARY, &[1; 100])).await;
-    assert_eq!(peer.frame().await.payload.len(), 100);
+    // The thread's read buffer and its spare queues come into being with the first message.
+    exchange_one_mib(&mut peer).await;
     let before = HEAP.current_usage();
-    let message = masked(BINARY, &vec![1; MIB]);
-    let (mut read, mut write) = peer.io.split();
-    let received = async {
-        // Eight frames of 128 KiB, with headers of ten bytes.
-        let mut left = MIB + 8 * 10;
-        let mut buffer = [0; 4096];
-        while left > 0 {
-            left -= read.read(&mut buffer).await.unwrap();
-        }
-    };
-    let (sent, ()) = wire::in_time(async { tokio::join!(write.write_all(&message), received) }).await;
-    sent.unwrap();
-    drop(message);
+    exchange_one_mib(&mut peer).await;
     let settled = async {
         while HEAP.current_usage() > before + KIB {
             tokio::time::sleep(Duration::from_millis(10)).await;
