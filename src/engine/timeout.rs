@@ -12,7 +12,7 @@ use crate::{
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long a peer that broke a rule has to take its Close frame.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 const SLOW_MESSAGE: ProtocolError =
     ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "message took too long to arrive");

@@ -136,7 +136,7 @@ fn single_frame_that_takes_too_long_is_refused_with_1008() {
     let mut server = Solo::server();
     for byte in masked(0x82, [7; 100]) {
         server.feed([byte]);
-        server.wait(ms(999));
+        server.wait(ms(400));
         if server.phase() != Phase::Open {
             break;
         }
