@@ -197,3 +197,19 @@ async fn sessions_dropped_while_their_driver_parks_are_closed() {
     };
     awake(run).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_elsewhere_hears_of_the_close_although_tcp_stays_open() {
+    for role in [Role::Client, Role::Server] {
+        let (here, there) = duplex(1024);
+        let mut session = Session::over(here, role, &quiet());
+        let mut peer = if role == Role::Client { Peer::server(there) } else { Peer::client(there) };
+        let receiving = tokio::spawn(async move { session.receive().await.unwrap() });
+        // Lets it begin to wait.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        peer.close(1000, "").await;
+        assert_eq!(peer.closing().await.0, 1000);
+        let told = tokio::time::timeout(Duration::from_millis(100), receiving).await;
+        assert_eq!(told.unwrap().unwrap(), None, "{role:?}");
+    }
+}

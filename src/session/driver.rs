@@ -133,7 +133,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     self.moved += count.max(CALL);
                     self.unflushed = true;
                     wrote = true;
-                    self.link.written(written);
+                    if self.link.written(written) {
+                        // With this end's Close frame: the end of TCP may be long in coming.
+                        self.hand_over(cx);
+                    }
                     if self.is_due_to_rest() {
                         return true;
                     }

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -102,10 +102,16 @@ impl Link {
         })
     }
 
-    /// Takes the lock. A panic under it is impossible to see from here but harmless: no code of the
-    /// application runs under it except extensions, whose frames are lost with the connection.
+    /// Takes the lock. No code of the application runs under it except extensions; when one panicked there, half
+    /// of a message may be queued, and the connection ends.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(|poisoned| {
+            self.state.clear_poison();
+            let mut state = poisoned.into_inner();
+            state.engine.abort(now());
+            wake(state.driver.take());
+            state
+        })
     }
 
     /// Changes the engine, and wakes the driver when that gave it something to do.
@@ -242,8 +248,8 @@ impl Link {
         }
     }
 
-    /// Takes note of a write, and wakes those it matters to.
-    pub(crate) fn written(&self, written: Written) {
+    /// Takes note of a write, and wakes the senders it matters to; tells whether the conversation has ended.
+    pub(crate) fn written(&self, written: Written) -> bool {
         let mut state = self.lock();
         let was_full = !state.has_room();
         state.engine.handle_written(written, now());
@@ -256,9 +262,7 @@ impl Link {
             self.room.notify_one();
         }
         self.progress.notify_waiters();
-        if ended {
-            self.announce_end();
-        }
+        ended
     }
 
     /// Wakes everybody who may wait for something that will not come.
