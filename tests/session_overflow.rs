@@ -147,7 +147,7 @@ async fn close_cuts_a_peer_that_does_not_even_take_the_1013() {
     settle().await;
     while session.send(said(0)).await.is_ok() {}
     let closed = session.closed().await;
-    assert_eq!((&closed.sent, &closed.received), (&None, &None));
+    assert_eq!((&closed.sent, &closed.received, closed.cause), (&None, &None, CloseCause::Overflow));
 }
 
 #[tokio::test(start_paused = true)]

@@ -95,8 +95,8 @@ impl Engine {
 
     fn give_up(&mut self, cause: CloseCause, now: Instant) {
         let (by, why) = self.farewell.cause().unwrap_or((ClosedBy::Local, cause));
-        let told = matches!(why, CloseCause::Violation(_) | CloseCause::PingTimeout);
-        self.farewell.blame(by, if told { why } else { cause });
+        // Only a closing handshake can come too late; what this end failed for stays the cause.
+        self.farewell.blame(by, if why == CloseCause::Handshake { cause } else { why });
         self.signal(Signal::Abort, now);
     }
 }
