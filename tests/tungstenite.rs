@@ -56,7 +56,11 @@ async fn both_ends_can_close() {
     client.close(None).await.unwrap();
     let (received, _) = tokio::join!(session.receive(), client.next());
     assert_eq!(received.unwrap(), None);
-    assert_eq!(session.closed().await.received, Some(CloseReason::EMPTY));
+    let closed = session.closed().await;
+    assert_eq!(
+        (closed.sent.as_ref(), closed.received.as_ref()),
+        (Some(&CloseReason::EMPTY), Some(&CloseReason::EMPTY))
+    );
 }
 
 #[tokio::test(start_paused = true)]

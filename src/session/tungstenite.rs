@@ -13,7 +13,7 @@ use futures::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{self, protocol::CloseFrame},
+    tungstenite::{self, error::ProtocolError, protocol::CloseFrame},
 };
 
 use crate::{
@@ -128,6 +128,17 @@ fn io_error(error: tungstenite::Error) -> io::Error {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Adapter<S> {
+    /// Hands a message to tungstenite, which has answered the peer's Close frame by itself.
+    fn pass_on(&mut self, message: tungstenite::Message) -> io::Result<()> {
+        let closes = message.is_close();
+        match Pin::new(&mut self.stream).start_send(message) {
+            Err(tungstenite::Error::Protocol(ProtocolError::SendAfterClosing)) if closes => Ok(()),
+            passed => passed.map_err(io_error),
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Adapter<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -162,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Adapter<S> {
             let (count, message) = this.take(rest)?;
             taken += count;
             if let Some(message) = message {
-                Pin::new(&mut this.stream).start_send(message).map_err(io_error)?;
+                this.pass_on(message)?;
             }
         }
         Poll::Ready(Ok(taken))
