@@ -142,7 +142,7 @@ impl ExtensionStack {
 }
 
 fn find<'a>(configured: &'a [Arc<dyn Extension>], offer: &ExtensionOffer) -> Option<&'a Arc<dyn Extension>> {
-    configured.iter().find(|extension| extension.name().eq_ignore_ascii_case(offer.name()))
+    configured.iter().find(|extension| extension.name() == offer.name())
 }
 
 impl fmt::Debug for ExtensionStack {

@@ -184,3 +184,9 @@ fn raw_frames_pass_extensions_by_but_keep_to_their_bits() {
     server.engine.send_frame(marked, server.now).unwrap();
     assert_eq!(server.sent(), [Wire::new(0xa1, "x")]);
 }
+
+#[test]
+fn a_name_in_another_case_is_another_extension() {
+    let offer: ExtensionOffer = xor().name().to_uppercase().parse().unwrap();
+    assert!(ExtensionStack::accept(&[xor()], &[offer]).0.is_empty());
+}
