@@ -1,6 +1,12 @@
 //! Takes connections off a listener, and survives whatever accepting them throws. Knows no handshake.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -76,7 +82,7 @@ impl<'a> Acceptor<'a> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_none() && self.tasks.len() >= settings.max_connections.saturating_add(TOLD) {
             // Not worth a task: most clients will see the answer, all will see the end.
-            let _ = stream.try_write(&Rejection::service_unavailable(Some(PAUSE.1)).to_bytes());
+            refuse(stream, settings.is_secure());
             return;
         }
         // Without it small messages wait for the peer's acknowledgements.
@@ -99,5 +105,15 @@ impl<'a> Acceptor<'a> {
             return;
         }
         self.tasks.spawn(serve(stream, peer, shared));
+    }
+}
+
+/// Writes a bare 503, unless the peer expects TLS. Not through tokio, which may not know yet that a fresh socket
+/// is writable.
+fn refuse(stream: TcpStream, secure: bool) {
+    if let Ok(mut stream) = stream.into_std()
+        && !secure
+    {
+        let _ = stream.write(&Rejection::service_unavailable(Some(PAUSE.1)).to_bytes());
     }
 }
