@@ -100,7 +100,7 @@ impl Upgrade {
     ///
     /// # Errors
     /// The client did not offer one of them; nothing is set then.
-    pub fn set_extensions(&mut self, accepted: Vec<ExtensionOffer>) -> Result<(), UpgradeError> {
+    pub(crate) fn set_extensions(&mut self, accepted: Vec<ExtensionOffer>) -> Result<(), UpgradeError> {
         let offered = |name: &str| self.offers.iter().any(|offer| offer.name() == name);
         if let Some(stray) = accepted.iter().find(|accepted| !offered(accepted.name())) {
             return Err(UpgradeError::ExtensionNotOffered(stray.name().to_owned()));

@@ -51,6 +51,8 @@ impl BoundServer {
     /// Serves until the [handle](Self::handle) stops it. What goes wrong with a connection ends that
     /// connection, so there is nothing this call could fail with.
     ///
+    /// A handler that blocks its thread cannot be cut, and is waited for.
+    ///
     /// Stopping closes the listener, answers 503 to those still in their handshake, sends every other
     /// client a Close frame with 1001, lets the handlers come to their end, and cuts what is left after
     /// the shutdown timeout.

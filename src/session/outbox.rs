@@ -1,6 +1,10 @@
 //! The bound on what is accepted and unsent, and the policy that keeps it. Knows no waker and no socket.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 use converse_core::{Message, Utf8Bytes};
@@ -11,9 +15,9 @@ use crate::{
     session::{Overflow, SessionOptions, error::SendErrorKind},
 };
 
-/// What a message that is kept back counts beyond its payload, in bytes: the longest frame header. So even
+/// What a message that is kept back counts beyond its payload and its key, in bytes: its place. So even
 /// empty messages reach the mark.
-const HEADER: usize = 14;
+const PLACE: usize = size_of::<Kept>();
 
 /// Decides which messages go to the engine now, later, or never.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Outbox {
 struct Backlog {
     /// Messages kept back above the soft mark, so that they can still be dropped or replaced.
     kept: VecDeque<Kept>,
+    /// Where the message of a key stands, counted as `kept_gone` counts.
+    positions: HashMap<Bytes, u64>,
     kept_bytes: usize,
     /// How many messages left `kept` since the beginning, either way.
     kept_gone: u64,
@@ -159,26 +165,40 @@ impl Outbox {
 impl Backlog {
     /// Keeps a message, in the place of one with the same key.
     fn push(&mut self, key: Option<Bytes>, message: Message) {
-        let same =
-            key.as_ref().and_then(|key| self.kept.iter_mut().find(|kept| kept.key.as_ref() == Some(key)));
-        if let Some(older) = same {
+        let position = key.as_ref().and_then(|key| self.positions.get(key));
+        let index = position.and_then(|position| usize::try_from(position - self.kept_gone).ok());
+        if let Some(older) = index.and_then(|index| self.kept.get_mut(index)) {
             self.kept_bytes = self.kept_bytes + message.len() - older.message.len();
             self.dropped += 1;
             older.message = message;
-        } else {
-            self.kept_bytes += message.len() + HEADER;
-            self.kept.push_back(Kept { key, message });
+            return;
         }
+        if let Some(key) = &key {
+            self.positions.insert(key.clone(), self.kept_gone + self.kept.len() as u64);
+        }
+        let kept = Kept { key, message };
+        self.kept_bytes += kept.weight();
+        self.kept.push_back(kept);
     }
 
     fn pop(&mut self) -> Option<Kept> {
         let kept = self.kept.pop_front()?;
-        self.kept_bytes -= kept.message.len() + HEADER;
+        if let Some(key) = &kept.key {
+            self.positions.remove(key);
+        }
+        self.kept_bytes -= kept.weight();
         self.kept_gone += 1;
         if self.kept.is_empty() {
             self.kept = VecDeque::new();
+            self.positions = HashMap::new();
         }
         Some(kept)
+    }
+}
+
+impl Kept {
+    fn weight(&self) -> usize {
+        PLACE + self.message.len() + self.key.as_ref().map_or(0, Bytes::len)
     }
 }
 

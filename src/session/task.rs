@@ -32,6 +32,7 @@ pub(crate) type AnyHandler = dyn Future<Output = Result<(), BoxError>> + Send;
 
 /// How a handler ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It returned `Ok`; the peer sees 1000, if the conversation was still open.
     Finished,
