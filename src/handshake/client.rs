@@ -10,7 +10,7 @@ use super::{
     AnswerReader,
     headers::is_reserved,
     host::HostPort,
-    rejection::put_header,
+    rejection::{put_header, put_rest},
     url::{Endpoint, UrlError},
 };
 use crate::extension::{ExtensionGrammarError, ExtensionOffer, is_token};
@@ -187,14 +187,7 @@ impl ClientHandshake {
         if !self.subprotocols.is_empty() {
             put_header(&mut out, "Sec-WebSocket-Protocol", self.subprotocols.join(", ").as_bytes());
         }
-        if !self.extensions.is_empty() {
-            let list = ExtensionOffer::join(&self.extensions);
-            put_header(&mut out, "Sec-WebSocket-Extensions", list.as_bytes());
-        }
-        for (name, value) in &self.headers {
-            put_header(&mut out, name.as_str(), value.as_bytes());
-        }
-        out.put_slice(b"\r\n");
+        put_rest(&mut out, &self.extensions, &self.headers);
         let extensions = self.extensions.iter().map(|offer| offer.name().to_owned()).collect();
         (out.freeze(), AnswerReader::new(key, self.subprotocols.clone(), extensions))
     }

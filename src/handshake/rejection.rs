@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use crate::extension::ExtensionOffer;
+
 /// An HTTP answer in place of a session: from a rule of the handshake, or from a user's hook. Small: one pointer.
 ///
 /// The connection ends behind it. `Content-Length`, `Connection` and `Transfer-Encoding` are the engine's to write and
@@ -194,6 +196,17 @@ pub(crate) fn put_header(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.put_slice(name.as_bytes());
     out.put_slice(b": ");
     out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// Writes what both ends of an upgrade write last: the extensions, their own headers, the blank line.
+pub(crate) fn put_rest(out: &mut BytesMut, extensions: &[ExtensionOffer], headers: &HeaderMap) {
+    if !extensions.is_empty() {
+        put_header(out, "Sec-WebSocket-Extensions", ExtensionOffer::join(extensions).as_bytes());
+    }
+    for (name, value) in headers {
+        put_header(out, name.as_str(), value.as_bytes());
+    }
     out.put_slice(b"\r\n");
 }
 

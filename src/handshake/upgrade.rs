@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{
     Rejection, Request,
     headers::is_reserved,
-    rejection::put_header,
+    rejection::{put_header, put_rest},
     verify::{Verified, verify},
 };
 use crate::extension::ExtensionOffer;
@@ -129,14 +129,7 @@ impl Upgrade {
         if let Some(subprotocol) = &self.subprotocol {
             put_header(&mut out, "Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
-        if !self.extensions.is_empty() {
-            let list = ExtensionOffer::join(&self.extensions);
-            put_header(&mut out, "Sec-WebSocket-Extensions", list.as_bytes());
-        }
-        for (name, value) in &self.headers {
-            put_header(&mut out, name.as_str(), value.as_bytes());
-        }
-        out.put_slice(b"\r\n");
+        put_rest(&mut out, &self.extensions, &self.headers);
         out.freeze()
     }
 
