@@ -42,7 +42,9 @@ pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) outbox: Outbox,
     /// The application, waiting for an event.
-    receiver: Option<Receiver>,
+    receiver: Option<Waker>,
+    /// Whether it waits in the handler, which is polled after each turn of the driver.
+    receives_in_handler: bool,
     /// The driver, when it is parked.
     driver: Option<Waker>,
     /// Whether any `send` has ever had to wait: only then is there a need to wake one.
@@ -63,7 +65,6 @@ pub(crate) enum Abandoned {
 /// Who waits for an event.
 pub(crate) struct Receiver {
     waker: Waker,
-    /// Whether it waits in the handler, which is polled after each turn of the driver.
     in_handler: bool,
 }
 
@@ -88,8 +89,15 @@ impl Link {
         subprotocol: Option<Box<str>>,
     ) -> Arc<Self> {
         let outbox = Outbox::new(Arc::clone(&options));
-        let state =
-            State { engine, outbox, receiver: None, driver: None, room_wanted: false, abandoned: None };
+        let state = State {
+            engine,
+            outbox,
+            receiver: None,
+            receives_in_handler: false,
+            driver: None,
+            room_wanted: false,
+            abandoned: None,
+        };
         let state = Mutex::new(state);
         Arc::new(Self {
             state,
@@ -149,9 +157,9 @@ impl Link {
         }
         // Only the thread that polls the handler can be in it, and that thread sees its own store.
         let in_handler = self.handler_runs.load(Ordering::Relaxed);
-        match &mut state.receiver {
-            Some(receiver) if receiver.waker.will_wake(cx.waker()) => receiver.in_handler = in_handler,
-            _ => state.receiver = Some(Receiver { waker: cx.waker().clone(), in_handler }),
+        state.receives_in_handler = in_handler;
+        if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.receiver = Some(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -325,7 +333,11 @@ impl State {
 
     /// Takes the application's waker off, when there is an event for it.
     pub(crate) fn take_receiver(&mut self) -> Option<Receiver> {
-        if self.engine.has_event() || self.engine.closed().is_some() { self.receiver.take() } else { None }
+        if !self.engine.has_event() && self.engine.closed().is_none() {
+            return None;
+        }
+        let waker = self.receiver.take()?;
+        Some(Receiver { waker, in_handler: self.receives_in_handler })
     }
 
     /// Returns up to where a flush that begins now has to wait.
