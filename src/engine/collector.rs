@@ -5,11 +5,6 @@ use bytes::{Bytes, BytesMut};
 
 use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError};
 
-const STRAY_CONTINUATION: ProtocolError =
-    ProtocolError::framing("RFC 6455 §5.4", "continuation without a message to continue");
-const INTERLEAVED: ProtocolError =
-    ProtocolError::framing("RFC 6455 §5.4", "new message inside a fragmented one");
-
 /// One frame under way.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
@@ -58,8 +53,8 @@ impl Collector {
             return Ok(());
         }
         match (header.opcode == OpCode::Continuation, self.message_open) {
-            (true, false) => Err(STRAY_CONTINUATION),
-            (false, true) => Err(INTERLEAVED),
+            (true, false) => Err(ProtocolError::STRAY_CONTINUATION),
+            (false, true) => Err(ProtocolError::INTERLEAVED),
             _ => {
                 self.message_open = !header.fin;
                 Ok(())

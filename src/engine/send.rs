@@ -79,10 +79,7 @@ impl Engine {
         if !self.accepts_messages() {
             return Err(SendRefused::Closed(message));
         }
-        let before = self.data.len();
-        let outcome = self.encode(message);
-        self.data_queued += (self.data.len() - before) as u64;
-        if let Err(error) = outcome {
+        if let Err(error) = self.count_queued(|engine| engine.encode(message)) {
             let failed = ProtocolError::new(CloseCode::INTERNAL_ERROR, "RFC 6455 §7.4.1", "internal error");
             // Half of a message may stand in the queue: it must not leave.
             self.data.clear();
@@ -91,6 +88,14 @@ impl Engine {
             return Err(SendRefused::Extension(error));
         }
         Ok(())
+    }
+
+    /// Counts the data bytes that `queue` queues.
+    fn count_queued<R>(&mut self, queue: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.data.len();
+        let result = queue(self);
+        self.data_queued += (self.data.len() - before) as u64;
+        result
     }
 
     fn encode(&mut self, message: Message) -> Result<(), ExtensionError> {
@@ -114,9 +119,9 @@ impl Engine {
         if !self.accepts_messages() {
             return false;
         }
-        let before = self.data.len();
-        self.encoder.encode_whole(opcode, payload, Lane::Data, &mut self.data);
-        self.data_queued += (self.data.len() - before) as u64;
+        self.count_queued(|engine| {
+            engine.encoder.encode_whole(opcode, payload, Lane::Data, &mut engine.data);
+        });
         true
     }
 
@@ -142,9 +147,7 @@ impl Engine {
         if !frame.opcode.is_control() {
             self.sending_fragments = !frame.fin;
         }
-        let before = self.data.len();
-        self.encoder.encode(frame, Lane::Data, &mut self.data);
-        self.data_queued += (self.data.len() - before) as u64;
+        self.count_queued(|engine| engine.encoder.encode(frame, Lane::Data, &mut engine.data));
         Ok(())
     }
 
@@ -166,11 +169,14 @@ impl Engine {
         if self.phase() != Phase::Open {
             return None;
         }
-        Some(self.keepalive.outstanding().unwrap_or_else(|| {
-            let id = self.keepalive.ping(now);
-            self.control.ping(id.to_be_bytes());
-            id
-        }))
+        Some(self.keepalive.outstanding().unwrap_or_else(|| self.begin_ping(now)))
+    }
+
+    /// Queues a new ping, and returns its id.
+    pub(super) fn begin_ping(&mut self, now: Instant) -> u32 {
+        let id = self.keepalive.ping(now);
+        self.control.ping(id.to_be_bytes());
+        id
     }
 
     /// Returns the last answered ping with its round-trip time.
@@ -193,7 +199,8 @@ impl Engine {
     }
 
     /// Ends the connection at once, since the peer reads too slowly: with a Close frame that passes the
-    /// queued data, which is dropped. A Close frame of the peer that the application has not answered yet (raw mode) is answered.
+    /// queued data, which is dropped. A Close frame of the peer that the application has not answered yet
+    /// (raw mode) is answered.
     pub(crate) fn close_now(&mut self, reason: CloseReason, now: Instant) {
         self.data.clear();
         if self.phase() == Phase::Answering {

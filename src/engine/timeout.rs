@@ -81,8 +81,7 @@ impl Engine {
             self.data.clear();
             return self.end(reason, CloseCause::PingTimeout, now);
         }
-        let id = self.keepalive.ping(now);
-        self.control.ping(id.to_be_bytes());
+        self.begin_ping(now);
     }
 
     /// This end is or was not reading, so the peer's silence says nothing.

@@ -5,8 +5,9 @@ use crate::frame::{Frame, FrameHeader, Lane, OpCode, Role, Rsv, WriteQueue, appl
 /// Where masking keys come from: unpredictable ones in real use (RFC 6455 §10.3).
 pub(crate) type MaskSource = fn() -> [u8; 4];
 
-/// From this size on a server queues a payload by reference instead of copying it, in bytes.
-const BY_REFERENCE: usize = 8 * 1024;
+/// From this size on a payload is queued by reference instead of being copied, where it is not masked, in
+/// bytes.
+pub(crate) const BY_REFERENCE: usize = 8 * 1024;
 
 /// Writes frames for one end of a connection.
 #[derive(Clone, Copy, Debug)]

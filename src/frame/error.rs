@@ -13,6 +13,13 @@ pub struct ProtocolError {
 }
 
 impl ProtocolError {
+    /// A continuation without a message to continue.
+    pub(crate) const STRAY_CONTINUATION: Self =
+        Self::framing("RFC 6455 §5.4", "continuation without a message to continue");
+    /// A new message before the fragmented one has ended.
+    pub(crate) const INTERLEAVED: Self =
+        Self::framing("RFC 6455 §5.4", "new message inside a fragmented one");
+
     /// Builds an error: the close code it is answered with, where the rule stands (such as
     /// `RFC 6455 §5.2`, or `limit`), and a short text that the peer may read.
     pub const fn new(code: CloseCode, section: &'static str, text: &'static str) -> Self {

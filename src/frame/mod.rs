@@ -14,7 +14,7 @@ mod write_queue;
 
 pub use close::{CloseCode, CloseReason};
 pub(crate) use decoder::{Decoder, Piece};
-pub(crate) use encoder::{Encoder, MaskSource};
+pub(crate) use encoder::{BY_REFERENCE, Encoder, MaskSource};
 pub use error::ProtocolError;
 pub(crate) use header::{FrameHeader, MAX_HEADER};
 pub(crate) use mask::apply_mask;

@@ -11,11 +11,6 @@ const FREE_FRAGMENTS: u64 = 1024;
 /// Received bytes that allow for one more fragment.
 const BYTES_PER_FRAGMENT: u64 = 32;
 
-const FRAGMENTATION: &str = "RFC 6455 §5.4";
-const STRAY_CONTINUATION: ProtocolError =
-    ProtocolError::framing(FRAGMENTATION, "continuation without a message to continue");
-const INTERLEAVED: ProtocolError =
-    ProtocolError::framing(FRAGMENTATION, "new message inside a fragmented one");
 const TOO_BIG: ProtocolError = ProtocolError::too_big("message is over the limit");
 const TOO_MANY_FRAGMENTS: ProtocolError =
     ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "too many fragments for so few bytes");
@@ -101,13 +96,13 @@ impl Assembler {
     /// Checks what a frame's header tells, before any of its payload is awaited.
     fn begin(&self, opcode: OpCode, len: u64) -> Result<(), ProtocolError> {
         match (opcode, &self.open) {
-            (OpCode::Continuation, None) => return Err(STRAY_CONTINUATION),
+            (OpCode::Continuation, None) => return Err(ProtocolError::STRAY_CONTINUATION),
             (OpCode::Continuation, Some(open)) => {
                 if open.fragments >= FREE_FRAGMENTS + open.declared / BYTES_PER_FRAGMENT {
                     return Err(TOO_MANY_FRAGMENTS);
                 }
             }
-            (_, Some(_)) => return Err(INTERLEAVED),
+            (_, Some(_)) => return Err(ProtocolError::INTERLEAVED),
             (_, None) => {}
         }
         if len > self.budget() { Err(TOO_BIG) } else { Ok(()) }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     engine::Closed,
-    frame::{CloseReason, OpCode},
+    frame::{BY_REFERENCE, CloseReason, OpCode},
     session::{
         AnyConverter,
         error::{SendError, SendErrorKind, SessionError},
@@ -16,9 +16,6 @@ use crate::{
         outbox::{Offered, Outgoing, message_of},
     },
 };
-
-/// From this size on an encoded value is queued by reference instead of being copied, in bytes.
-const BY_REFERENCE: usize = 8 * 1024;
 
 thread_local! {
     /// Where values are encoded before they are queued.

@@ -109,7 +109,7 @@ impl Session {
 
 impl Setup {
     /// A session of whose handshake nothing is known.
-    fn bare(role: Role, options: &SessionOptions) -> Self {
+    pub(crate) fn bare(role: Role, options: &SessionOptions) -> Self {
         Self {
             options: Arc::new(options.clone()),
             config: Arc::new(options.engine(role, false)),

@@ -17,9 +17,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    extension::ExtensionStack,
     frame::{CloseCode, CloseReason, Decoder, Frame, FrameHeader, MAX_HEADER, OpCode, Role, Rsv},
-    handshake::Request,
     session::{Session, SessionOptions, Setup},
 };
 
@@ -37,16 +35,8 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         // Between the engine and the adapter the engine is a server: only what it receives is masked.
-        let mut config = options.engine(Role::Server, false);
-        config.fragment_size = usize::MAX;
-        let setup = Setup {
-            options: Arc::new(options.clone()),
-            config: Arc::new(config),
-            stack: ExtensionStack::default(),
-            request: Request::default(),
-            subprotocol: None,
-            glued: BytesMut::new(),
-        };
+        let mut setup = Setup::bare(Role::Server, options);
+        Arc::make_mut(&mut setup.config).fragment_size = usize::MAX;
         setup.spawn(Adapter::new(stream))
     }
 }
