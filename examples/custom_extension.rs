@@ -10,7 +10,9 @@ use std::sync::{
 use bytes::BytesMut;
 use converse::{
     Client, CloseCode, CloseReason, Frame, Server, Session, SessionOptions,
-    extension::{Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, Negotiated},
+    extension::{
+        Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, FrameSink, Negotiated,
+    },
     frame::{ProtocolError, Rsv},
 };
 
@@ -88,21 +90,28 @@ struct Encoder {
 }
 
 impl ExtensionEncoder for Encoder {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
         let mut payload = BytesMut::from(frame.payload.clone());
         payload.extend(checksum(&frame.payload, self.bytes));
-        out.push(Frame { rsv: frame.rsv | Rsv::RSV2, payload: payload.freeze(), ..frame });
-        Ok(())
+        out.push(Frame { rsv: frame.rsv | Rsv::RSV2, payload: payload.freeze(), ..frame })
     }
 }
 
 struct Decoder(Arc<Checked>);
 
 impl ExtensionDecoder for Decoder {
-    fn decode(&mut self, mut frame: Frame, _limit: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
+    fn decode(
+        &mut self,
+        mut frame: Frame,
+        _limit: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         if !frame.rsv.contains(Rsv::RSV2) {
-            out.push(frame);
-            return Ok(());
+            return out.push(frame);
         }
         let wrong = ProtocolError::new(CloseCode::INVALID_PAYLOAD, "x-checksum", "wrong checksum");
         let end = frame.payload.len().checked_sub(self.0.bytes).ok_or(wrong)?;
@@ -111,8 +120,7 @@ impl ExtensionDecoder for Decoder {
             return Err(wrong);
         }
         self.0.frames.fetch_add(1, Ordering::Relaxed);
-        out.push(Frame { rsv: frame.rsv.without(Rsv::RSV2), ..frame });
-        Ok(())
+        out.push(Frame { rsv: frame.rsv.without(Rsv::RSV2), ..frame })
     }
 }
 

@@ -5,7 +5,9 @@ mod wire;
 
 use converse::{
     Server, Session, SessionOptions,
-    extension::{Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, Negotiated},
+    extension::{
+        Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, FrameSink, Negotiated,
+    },
     frame::{Frame, ProtocolError, Rsv},
 };
 use wire::{HEAD, TEXT, Wire, masked, start};
@@ -37,17 +39,24 @@ impl Extension for Bomb {
 }
 
 impl ExtensionEncoder for Bomb {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
         assert!(!frame.payload.starts_with(b"!"), "on purpose");
-        out.push(frame);
-        Ok(())
+        out.push(frame)
     }
 }
 
 impl ExtensionDecoder for Bomb {
-    fn decode(&mut self, frame: Frame, _: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
-        out.push(frame);
-        Ok(())
+    fn decode(
+        &mut self,
+        frame: Frame,
+        _: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        out.push(frame)
     }
 }
 

@@ -1,9 +1,12 @@
-//! Joins the pieces of a frame whose payload is needed whole: control frames, and data frames that an
-//! extension or the application takes as frames. Knows no message.
+//! Pieces → frames: joined, where a payload is needed whole (control frames, and data frames for the application
+//! or an extension that works frame by frame), or as parts. Knows no message.
 
 use bytes::{Bytes, BytesMut};
 
-use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError};
+use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError, Rsv};
+
+/// The longest part of a frame, in bytes: with what it unpacks to at a time, well under 64 KiB.
+const PART: usize = 16 * 1024;
 
 /// One frame under way.
 #[derive(Debug, Default)]
@@ -36,6 +39,31 @@ impl Collector {
             }
         };
         Ok(Some(Frame { fin: header.fin, rsv: header.rsv, opcode: header.opcode, payload }))
+    }
+
+    /// Takes a piece, and returns it as frames of at most [`PART`] bytes, as if the peer had fragmented its
+    /// message there.
+    pub(crate) fn parts<'a>(
+        &mut self,
+        piece: &'a Piece<'_>,
+    ) -> Result<impl Iterator<Item = Frame> + use<'a>, ProtocolError> {
+        let header = piece.header;
+        if piece.first {
+            self.begin(&header)?;
+        }
+        self.frame_open = piece.remaining > 0;
+        let (first, last) = (piece.first, header.fin && !self.frame_open);
+        let count = piece.payload.len().div_ceil(PART).max(1);
+        Ok((0..count).map(move |index| {
+            let payload = piece.payload.get(index * PART..).unwrap_or_default();
+            let begins = first && index == 0;
+            Frame {
+                fin: last && index + 1 == count,
+                rsv: if begins { header.rsv } else { Rsv::NONE },
+                opcode: if begins { header.opcode } else { OpCode::Continuation },
+                payload: Bytes::copy_from_slice(&payload[..payload.len().min(PART)]),
+            }
+        }))
     }
 
     /// Tells whether a frame, or a message of several frames, has begun and not ended.

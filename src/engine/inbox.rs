@@ -84,21 +84,10 @@ impl Inbox {
         mem::take(&mut self.was_full)
     }
 
-    /// Appends an event, unless nobody takes them.
-    pub(crate) fn push(&mut self, event: Event) {
-        if !self.stopped {
-            self.bytes += event.len();
-            self.received = self.received.wrapping_add(1);
-            if self.events.capacity() == 0 {
-                self.events = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
-            }
-            self.events.push_back(event);
-        }
-    }
-
-    /// Appends an event, unless the inbox is full or was so before: what is taken has no gap.
-    pub(crate) fn push_if_room(&mut self, event: Event) {
-        self.cut |= self.is_full();
+    /// Appends an event, unless nobody takes them. While the connection is not `open` any more it is dropped
+    /// when there is no room, as everything behind it: what is taken has no gap.
+    pub(crate) fn deliver(&mut self, event: Event, open: bool) {
+        self.cut |= !open && self.is_full();
         if !self.cut {
             self.push(event);
         }
@@ -107,6 +96,17 @@ impl Inbox {
     /// Appends the last event.
     pub(crate) fn close(&mut self, closed: Arc<Closed>) {
         self.push(Event::Closed(closed));
+    }
+
+    fn push(&mut self, event: Event) {
+        if !self.stopped {
+            self.bytes += event.len();
+            self.received = self.received.wrapping_add(1);
+            if self.events.capacity() == 0 {
+                self.events = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+            }
+            self.events.push_back(event);
+        }
     }
 
     /// Takes the oldest event.

@@ -6,6 +6,7 @@ mod closed;
 mod collector;
 mod config;
 mod control_lane;
+mod extended;
 mod farewell;
 mod inbox;
 mod keepalive;
@@ -22,12 +23,13 @@ use crate::{
         close_state::{CloseState, Signal},
         collector::Collector,
         control_lane::ControlLane,
+        extended::Extended,
         farewell::Farewell,
         inbox::Inbox,
         keepalive::Keepalive,
     },
     extension::ExtensionStack,
-    frame::{Decoder, Encoder, Rsv, WriteQueue},
+    frame::{Decoder, Encoder, WriteQueue},
     message::Assembler,
 };
 
@@ -45,7 +47,7 @@ pub(crate) use send::SendRefused;
 #[derive(Debug)]
 pub(crate) struct Engine {
     config: Arc<EngineConfig>,
-    stack: Option<Box<ExtensionStack>>,
+    extended: Option<Box<Extended>>,
 
     decoder: Decoder,
     collector: Collector,
@@ -80,10 +82,9 @@ impl Engine {
     /// Builds the machine for a connection whose upgrade has just been agreed.
     pub(crate) fn new(config: impl Into<Arc<EngineConfig>>, stack: ExtensionStack, now: Instant) -> Self {
         let config = config.into();
-        let stack = (!stack.is_empty()).then(|| Box::new(stack));
-        let rsv = stack.as_ref().map_or(Rsv::NONE, |stack| stack.rsv());
         Self {
-            decoder: Decoder::new(config.role, rsv, config.frame_limit()),
+            decoder: Decoder::new(config.role, stack.rsv(), config.frame_limit()),
+            extended: Extended::new(stack),
             collector: Collector::default(),
             assembler: Assembler::new(config.max_message_size),
             inbox: Inbox::new(config.receive_queue),
@@ -102,7 +103,6 @@ impl Engine {
             message_began: None,
             write_progress: now,
             close_deadline: None,
-            stack,
             config,
         }
     }
@@ -147,7 +147,7 @@ impl Engine {
 
     /// Returns the state that an extension in use has for this type.
     pub(crate) fn extension<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
-        self.stack.as_ref()?.state()
+        self.extended.as_ref()?.stack.state()
     }
 
     /// Tells that nobody will take messages any more: what arrives is dropped from now on.

@@ -59,12 +59,14 @@ impl Engine {
 
     fn piece(&mut self, piece: &Piece<'_>, now: Instant) -> Result<(), ProtocolError> {
         let opcode = piece.header.opcode;
-        if opcode.is_control() || self.config.raw || self.stack.is_some() {
+        if opcode.is_control() || self.config.raw {
             match self.collector.piece(piece)? {
                 Some(frame) if opcode.is_control() => self.control(frame, now)?,
-                Some(frame) => self.data_frame(frame)?,
+                Some(frame) => self.deliver(Event::Frame(frame)),
                 None => {}
             }
+        } else if self.extended.is_some() {
+            self.extended_piece(piece)?;
         } else if let Some(message) = self.assembler.piece(piece)? {
             self.deliver(Event::Message(message));
         }
@@ -72,31 +74,38 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a data frame that an extension or the application wants whole.
-    fn data_frame(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        if self.config.raw {
-            self.deliver(Event::Frame(frame));
-            return Ok(());
+    /// Takes a piece of a data frame through the extensions.
+    fn extended_piece(&mut self, piece: &Piece<'_>) -> Result<(), ProtocolError> {
+        let Some(extended) = &mut self.extended else { return Ok(()) };
+        if piece.first {
+            extended.count(&piece.header)?;
         }
-        let frames = match &mut self.stack {
-            Some(stack) => stack.decode(frame, self.assembler.budget())?,
-            None => vec![frame],
-        };
-        for frame in frames {
-            if let Some(message) = self.assembler.frame(frame)? {
-                self.deliver(Event::Message(message));
+        if extended.stack.takes_parts() {
+            for part in self.collector.parts(piece)? {
+                self.decode(part)?;
             }
+        } else if let Some(frame) = self.collector.piece(piece)? {
+            self.decode(frame)?;
         }
         Ok(())
+    }
+
+    fn decode(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        let Some(extended) = &mut self.extended else { return Ok(()) };
+        let (assembler, inbox) = (&mut self.assembler, &mut self.inbox);
+        let open = self.close.phase() == Phase::Open;
+        extended.stack.decode(frame, assembler.budget(), &mut |frame| {
+            if let Some(message) = assembler.frame(frame)? {
+                inbox.deliver(Event::Message(message), open);
+            }
+            Ok(())
+        })
     }
 
     /// Hands an event to the application. After it has asked for the close, what does not fit is
     /// dropped, so that the peer's Close frame is reached.
     fn deliver(&mut self, event: Event) {
-        match self.phase() {
-            Phase::Open => self.inbox.push(event),
-            _ => self.inbox.push_if_room(event),
-        }
+        self.inbox.deliver(event, self.close.phase() == Phase::Open);
     }
 
     fn control(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use converse_core::Message;
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Phase, Signal},
-    extension::ExtensionError,
+    engine::{CloseCause, ClosedBy, Engine, Phase, Signal, extended::Extended},
+    extension::{ExtensionError, SendHints},
     frame::{
         CloseCode, CloseReason, Frame, Lane, MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Role, Rsv,
         WriteQueue, Written,
@@ -75,11 +75,16 @@ impl Engine {
     }
 
     /// Queues a message.
-    pub(crate) fn send(&mut self, message: Message, now: Instant) -> Result<(), SendRefused> {
+    pub(crate) fn send(
+        &mut self,
+        message: Message,
+        hints: SendHints,
+        now: Instant,
+    ) -> Result<(), SendRefused> {
         if !self.accepts_messages() {
             return Err(SendRefused::Closed(message));
         }
-        if let Err(error) = self.count_queued(|engine| engine.encode(message)) {
+        if let Err(error) = self.count_queued(|engine| engine.encode(message, hints)) {
             let failed = ProtocolError::new(CloseCode::INTERNAL_ERROR, "RFC 6455 §7.4.1", "internal error");
             // Half of a message may stand in the queue: it must not leave.
             self.data.clear();
@@ -98,17 +103,19 @@ impl Engine {
         result
     }
 
-    fn encode(&mut self, message: Message) -> Result<(), ExtensionError> {
-        let frames = Fragments::new(message, self.config.fragment_size);
-        for frame in frames {
-            match &mut self.stack {
-                None => self.encoder.encode(frame, Lane::Data, &mut self.data),
-                Some(stack) => {
-                    for frame in stack.encode(frame)? {
-                        self.encoder.encode(frame, Lane::Data, &mut self.data);
-                    }
-                }
-            }
+    fn encode(&mut self, message: Message, hints: SendHints) -> Result<(), ExtensionError> {
+        let (encoder, data) = (&self.encoder, &mut self.data);
+        let mut queue = |frame| encoder.encode(frame, Lane::Data, data);
+        let Some(Extended { stack, .. }) = self.extended.as_deref_mut() else {
+            Fragments::new(message, self.config.fragment_size).for_each(queue);
+            return Ok(());
+        };
+        stack.begin(&message, hints);
+        for frame in Fragments::new(message, self.config.fragment_size) {
+            stack.encode(frame, &mut |frame| {
+                queue(frame);
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -127,7 +134,7 @@ impl Engine {
 
     /// Tells whether a payload of this length may be sent by [`send_copied`](Self::send_copied).
     pub(crate) fn copies(&self, len: usize) -> bool {
-        self.stack.is_none() && len <= self.config.fragment_size
+        self.extended.is_none() && len <= self.config.fragment_size
     }
 
     /// Queues a frame as it is, in raw mode.
@@ -152,7 +159,7 @@ impl Engine {
     }
 
     fn check_raw(&self, frame: &Frame) -> Result<(), FrameRefused> {
-        let claimed = self.stack.as_ref().map_or(Rsv::NONE, |stack| stack.rsv());
+        let claimed = self.extended.as_ref().map_or(Rsv::NONE, |extended| extended.stack.rsv());
         if !claimed.contains(frame.rsv) {
             return Err(FrameRefused::ReservedBit);
         }

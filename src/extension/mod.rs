@@ -3,15 +3,19 @@
 
 mod error;
 mod offer;
+mod sink;
 mod stack;
 
 use std::{any::Any, fmt, sync::Arc};
+
+use converse_core::Message;
 
 use crate::frame::{Frame, ProtocolError, Rsv};
 
 pub use error::ExtensionError;
 pub(crate) use offer::is_token;
 pub use offer::{ExtensionGrammarError, ExtensionGrammarFault, ExtensionOffer};
+pub use sink::FrameSink;
 pub(crate) use stack::ExtensionStack;
 
 /// An extension as it is configured: offers itself, accepts offers, and builds the two halves that
@@ -36,28 +40,64 @@ pub trait Extension: Send + Sync + 'static {
     fn confirm(&self, answer: &ExtensionOffer) -> Result<Negotiated, ExtensionError>;
 }
 
+/// What the application wishes for one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendHints {
+    /// Whether the message may be compressed: not when it holds a secret (see
+    /// [`Sender::uncompressed`](crate::Sender::uncompressed)). Default: yes.
+    pub compress: bool,
+}
+
+impl Default for SendHints {
+    fn default() -> Self {
+        Self { compress: true }
+    }
+}
+
 /// Changes the data frames that are sent. Owned by the sending side of one connection.
 ///
-/// It is called while the session is locked, and must not use the session.
+/// It is called while the session is locked, and must not use the session. All frames of a message come in
+/// order, without others between them.
 pub trait ExtensionEncoder: Send {
-    /// Takes a data frame, and appends none, one or many to `out`.
+    /// Is told of a message before its frames come.
+    fn begin(&mut self, message: &Message, hints: SendHints) {
+        let _ = (message, hints);
+    }
+
+    /// Takes a data frame, and pushes none, one or many to `out`.
     ///
     /// # Errors
-    /// When the frame cannot be encoded; the connection is closed with 1011.
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError>;
+    /// When the frame cannot be encoded, or `out` refuses one; the connection is closed with 1011.
+    fn encode(&mut self, frame: Frame, out: &mut FrameSink<'_, ExtensionError>)
+    -> Result<(), ExtensionError>;
 }
 
 /// Undoes [`ExtensionEncoder`] on the frames that are received.
 ///
 /// It is called while the session is locked, and must not use the session.
 pub trait ExtensionDecoder: Send {
-    /// Takes a data frame, and appends none, one or many to `out`, with no more than `limit` bytes of
+    /// Takes a data frame, and pushes none, one or many to `out`, with no more than `limit` bytes of
     /// payload in all. The bits this extension claims are cleared.
     ///
+    /// Each pushed frame is taken at once, so a frame that unpacks to much is best pushed in parts, where
+    /// [`FrameSink::may_cut`] allows it.
+    ///
     /// # Errors
-    /// When the peer's frame is wrong or its payload would go over `limit`; the connection is closed
-    /// with the error's code.
-    fn decode(&mut self, frame: Frame, limit: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError>;
+    /// When the peer's frame is wrong, its payload would go over `limit`, or `out` refuses a frame; the
+    /// connection is closed with the error's code.
+    fn decode(
+        &mut self,
+        frame: Frame,
+        limit: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError>;
+
+    /// Tells whether frames may be cut anew, as if the peer had fragmented the message in another way. Then
+    /// a long frame is not joined first but comes in parts as it arrives. Default: no.
+    fn takes_parts(&self) -> bool {
+        false
+    }
 }
 
 /// An extension in use on one connection.
@@ -83,6 +123,16 @@ impl Negotiated {
     pub fn with_state<S: Any + Send + Sync>(mut self, state: Arc<S>) -> Self {
         self.state = Some(state);
         self
+    }
+
+    /// Returns the agreed parameters: what a server answers, and what a client was answered.
+    pub fn answer(&self) -> &ExtensionOffer {
+        &self.answer
+    }
+
+    /// Takes the two halves out, to drive them without a connection.
+    pub fn into_halves(self) -> (Box<dyn ExtensionEncoder>, Box<dyn ExtensionDecoder>) {
+        (self.encoder, self.decoder)
     }
 }
 

@@ -1,9 +1,14 @@
 //! The extensions in use on one connection, in the order of the server's answer. Knows none by name.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, cell::Cell, fmt, sync::Arc};
+
+use converse_core::Message;
 
 use crate::{
-    extension::{Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, Negotiated},
+    extension::{
+        Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, FrameSink, Negotiated,
+        SendHints,
+    },
     frame::{CloseCode, Frame, ProtocolError, Rsv},
 };
 
@@ -24,6 +29,8 @@ pub(crate) struct ExtensionStack {
 
 struct Layer {
     rsv: Rsv,
+    /// Whether its frames may be cut anew: whether no layer before it works frame by frame.
+    may_cut: bool,
     encoder: Box<dyn ExtensionEncoder>,
     decoder: Box<dyn ExtensionDecoder>,
     state: Option<Arc<dyn Any + Send + Sync>>,
@@ -99,46 +106,73 @@ impl ExtensionStack {
         self.layers.iter().find_map(|layer| Arc::clone(layer.state.as_ref()?).downcast().ok())
     }
 
-    /// Takes a data frame through all encoders.
-    pub(crate) fn encode(&mut self, frame: Frame) -> Result<Vec<Frame>, ExtensionError> {
-        let mut frames = vec![frame];
-        for layer in &mut self.layers {
-            let mut out = Vec::with_capacity(frames.len());
-            for frame in frames {
-                layer.encoder.encode(frame, &mut out)?;
-            }
-            frames = out;
-        }
-        Ok(frames)
+    /// Tells whether received frames may be cut anew before they are decoded.
+    pub(crate) fn takes_parts(&self) -> bool {
+        self.layers.iter().all(|layer| layer.decoder.takes_parts())
     }
 
-    /// Takes a data frame through all decoders, in reverse order.
-    pub(crate) fn decode(&mut self, frame: Frame, limit: u64) -> Result<Vec<Frame>, ProtocolError> {
-        let mut frames = vec![frame];
-        for layer in self.layers.iter_mut().rev() {
-            let mut out: Vec<Frame> = Vec::with_capacity(frames.len());
-            let mut left = limit;
-            for frame in frames {
-                let before = out.len();
-                layer.decoder.decode(frame, left, &mut out)?;
-                let used = out.iter().skip(before).map(|frame| frame.payload.len() as u64);
-                left = left.saturating_sub(used.sum());
+    /// Tells the encoders of a message whose frames come next.
+    pub(crate) fn begin(&mut self, message: &Message, hints: SendHints) {
+        for layer in &mut self.layers {
+            layer.encoder.begin(message, hints);
+        }
+    }
+
+    /// Takes a data frame through all encoders.
+    pub(crate) fn encode(
+        &mut self,
+        frame: Frame,
+        put: &mut dyn FnMut(Frame) -> Result<(), ExtensionError>,
+    ) -> Result<(), ExtensionError> {
+        encode_through(&mut self.layers, frame, put)
+    }
+
+    /// Takes a data frame through all decoders, in reverse order; `limit` is for what comes out.
+    pub(crate) fn decode(
+        &mut self,
+        frame: Frame,
+        limit: u64,
+        put: &mut dyn FnMut(Frame) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        let left = Cell::new(limit);
+        decode_through(&mut self.layers, frame, &left, &mut |frame: Frame| {
+            if !frame.rsv.is_empty() {
+                return Err(UNCLAIMED_BIT);
             }
-            frames = out;
-        }
-        if frames.iter().any(|frame| !frame.rsv.is_empty()) {
-            return Err(UNCLAIMED_BIT);
-        }
-        if frames.iter().any(|frame| frame.opcode.is_control()) {
-            return Err(MADE_CONTROL);
-        }
-        Ok(frames)
+            if frame.opcode.is_control() {
+                return Err(MADE_CONTROL);
+            }
+            left.set(left.get().saturating_sub(frame.payload.len() as u64));
+            put(frame)
+        })
     }
 
     fn push(&mut self, rsv: Rsv, negotiated: Negotiated) {
         let Negotiated { encoder, decoder, state, .. } = negotiated;
-        self.layers.push(Layer { rsv, encoder, decoder, state });
+        let may_cut = self.takes_parts();
+        self.layers.push(Layer { rsv, may_cut, encoder, decoder, state });
     }
+}
+
+fn encode_through(
+    layers: &mut [Layer],
+    frame: Frame,
+    put: &mut dyn FnMut(Frame) -> Result<(), ExtensionError>,
+) -> Result<(), ExtensionError> {
+    let Some((layer, rest)) = layers.split_first_mut() else { return put(frame) };
+    let mut next = |frame| encode_through(rest, frame, put);
+    layer.encoder.encode(frame, &mut FrameSink::new(&mut next).with_cuts(layer.may_cut))
+}
+
+fn decode_through(
+    layers: &mut [Layer],
+    frame: Frame,
+    left: &Cell<u64>,
+    put: &mut dyn FnMut(Frame) -> Result<(), ProtocolError>,
+) -> Result<(), ProtocolError> {
+    let Some((layer, rest)) = layers.split_last_mut() else { return put(frame) };
+    let mut next = |frame| decode_through(rest, frame, left, put);
+    layer.decoder.decode(frame, left.get(), &mut FrameSink::new(&mut next).with_cuts(layer.may_cut))
 }
 
 fn find<'a>(configured: &'a [Arc<dyn Extension>], offer: &ExtensionOffer) -> Option<&'a Arc<dyn Extension>> {

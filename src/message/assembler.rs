@@ -4,16 +4,12 @@
 use bytes::Bytes;
 use converse_core::{Message, Utf8Buffer, Utf8Bytes};
 
-use crate::frame::{CloseCode, Frame, OpCode, Piece, ProtocolError};
-
-/// Fragments that any message may have.
-const FREE_FRAGMENTS: u64 = 1024;
-/// Received bytes that allow for one more fragment.
-const BYTES_PER_FRAGMENT: u64 = 32;
+use crate::{
+    frame::{CloseCode, Frame, OpCode, Piece, ProtocolError},
+    message::FragmentCount,
+};
 
 const TOO_BIG: ProtocolError = ProtocolError::too_big("message is over the limit");
-const TOO_MANY_FRAGMENTS: ProtocolError =
-    ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "too many fragments for so few bytes");
 const NOT_UTF8: ProtocolError =
     ProtocolError::new(CloseCode::INVALID_PAYLOAD, "RFC 6455 §8.1", "text is not UTF-8");
 
@@ -29,9 +25,7 @@ pub(crate) struct Assembler {
 #[derive(Debug)]
 struct Open {
     payload: Payload,
-    /// Payload bytes of the frames begun so far, as their headers declare them.
-    declared: u64,
-    fragments: u64,
+    frames: FragmentCount,
 }
 
 #[derive(Debug)]
@@ -58,7 +52,7 @@ impl Assembler {
 
     /// Returns how many bytes the open message may still take.
     pub(crate) fn budget(&self) -> u64 {
-        let declared = self.open.as_ref().map_or(0, |open| open.declared);
+        let declared = self.open.as_ref().map_or(0, |open| open.frames.bytes());
         self.max_message_size.saturating_sub(declared)
     }
 
@@ -71,71 +65,67 @@ impl Assembler {
     pub(crate) fn piece(&mut self, piece: &Piece<'_>) -> Result<Option<Message>, ProtocolError> {
         let header = &piece.header;
         if piece.first {
-            self.begin(header.opcode, header.len)?;
+            self.check(header.opcode, header.len)?;
             if header.fin && piece.remaining == 0 && header.opcode != OpCode::Continuation {
                 return whole(header.opcode, Bytes::copy_from_slice(piece.payload)).map(Some);
             }
-            self.open(header.opcode, header.len);
+            self.open(header.opcode).frames.add(header.len)?;
         }
         self.push(piece.payload, header.fin.then_some(piece.remaining))?;
         if header.fin && piece.remaining == 0 { self.finish() } else { Ok(None) }
     }
 
-    /// Takes a whole data frame; returns the message that it completes.
+    /// Takes a whole data frame that extensions made; returns the message that it completes.
     pub(crate) fn frame(&mut self, frame: Frame) -> Result<Option<Message>, ProtocolError> {
         let Frame { fin, opcode, payload, .. } = frame;
-        self.begin(opcode, payload.len() as u64)?;
+        let len = payload.len() as u64;
+        self.check(opcode, len)?;
         if fin && opcode != OpCode::Continuation {
             return whole(opcode, payload).map(Some);
         }
-        self.open(opcode, payload.len() as u64);
+        self.open(opcode).frames.add_made(len);
         self.push(&payload, fin.then_some(0))?;
         if fin { self.finish() } else { Ok(None) }
     }
 
     /// Checks what a frame's header tells, before any of its payload is awaited.
-    fn begin(&self, opcode: OpCode, len: u64) -> Result<(), ProtocolError> {
+    fn check(&self, opcode: OpCode, len: u64) -> Result<(), ProtocolError> {
         match (opcode, &self.open) {
-            (OpCode::Continuation, None) => return Err(ProtocolError::STRAY_CONTINUATION),
-            (OpCode::Continuation, Some(open)) => {
-                if open.fragments >= FREE_FRAGMENTS + open.declared / BYTES_PER_FRAGMENT {
-                    return Err(TOO_MANY_FRAGMENTS);
-                }
-            }
-            (_, Some(_)) => return Err(ProtocolError::INTERLEAVED),
-            (_, None) => {}
+            (OpCode::Continuation, None) => Err(ProtocolError::STRAY_CONTINUATION),
+            (OpCode::Text | OpCode::Binary, Some(_)) => Err(ProtocolError::INTERLEAVED),
+            _ if len > self.budget() => Err(TOO_BIG),
+            _ => Ok(()),
         }
-        if len > self.budget() { Err(TOO_BIG) } else { Ok(()) }
     }
 
-    /// Counts a frame in that `begin` let pass.
-    fn open(&mut self, opcode: OpCode, len: u64) {
-        let open = self.open.get_or_insert_with(|| {
+    /// Returns the message under way, or begins one.
+    fn open(&mut self, opcode: OpCode) -> &mut Open {
+        self.open.get_or_insert_with(|| {
             let payload = match opcode {
                 OpCode::Text => Payload::Text(Utf8Buffer::default()),
                 _ => Payload::Binary(Vec::new()),
             };
-            Box::new(Open { payload, declared: 0, fragments: 0 })
-        });
-        open.declared += len;
-        open.fragments += 1;
+            Box::new(Open { payload, frames: FragmentCount::default() })
+        })
     }
 
     /// Appends bytes; `remaining` tells how many more the message has, once that is known.
     fn push(&mut self, bytes: &[u8], remaining: Option<u64>) -> Result<(), ProtocolError> {
-        match self.open.as_mut().map(|open| &mut open.payload) {
-            Some(Payload::Text(buffer)) => {
-                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), remaining);
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let limit = self.max_message_size;
+        let most = |len: usize| remaining.map_or(limit, |more| limit.min((len + bytes.len()) as u64 + more));
+        match &mut open.payload {
+            Payload::Text(buffer) => {
+                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), most(buffer.len()));
                 buffer.reserve_exact(room);
                 buffer.push(bytes).map_err(|_| NOT_UTF8)
             }
-            Some(Payload::Binary(buffer)) => {
-                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), remaining);
+            Payload::Binary(buffer) => {
+                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), most(buffer.len()));
                 buffer.reserve_exact(room);
                 buffer.extend_from_slice(bytes);
                 Ok(())
             }
-            None => Ok(()),
         }
     }
 
@@ -156,15 +146,15 @@ fn whole(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
     }
 }
 
-/// How much room to make for `add` bytes: up to twice of what has been received, and never more than
-/// the `remaining` bytes that the message has, once that is known.
-fn growth(len: usize, capacity: usize, add: usize, remaining: Option<u64>) -> usize {
+/// How much room to make for `add` bytes: up to twice of what has been received, and none beyond the
+/// `most` bytes that the message can have.
+fn growth(len: usize, capacity: usize, add: usize, most: u64) -> usize {
     let wanted = len + add;
     if wanted <= capacity {
         return 0;
     }
-    let remaining = remaining.and_then(|more| usize::try_from(more).ok()).unwrap_or(usize::MAX);
-    wanted.max(capacity.saturating_mul(2)).min(wanted.saturating_add(remaining)) - len
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    capacity.saturating_mul(2).min(most).max(wanted) - len
 }
 
 #[cfg(test)]
@@ -213,20 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn many_fragments_need_many_bytes() {
-        let mut assembler = Assembler::new(u64::MAX);
-        assert_eq!(assembler.frame(data(OpCode::Binary, b"", false)), Ok(None));
-        for _ in 1..FREE_FRAGMENTS {
-            assert_eq!(assembler.frame(data(OpCode::Continuation, b"", false)), Ok(None));
-        }
-        assert_eq!(text_of(assembler.frame(data(OpCode::Continuation, b"", false))).0, 1008);
-    }
-
-    #[test]
     fn room_grows_with_received_bytes_only() {
-        assert_eq!(growth(0, 0, 10, Some(15 << 20)), 10);
-        assert_eq!(growth(10, 10, 10, Some(15 << 20)), 10);
-        assert_eq!(growth(64, 64, 10, None), 64);
-        assert_eq!(growth(64, 64, 10, Some(6)), 16);
+        assert_eq!(growth(0, 0, 10, 15 << 20), 10);
+        assert_eq!(growth(10, 10, 10, 15 << 20), 10);
+        assert_eq!(growth(64, 64, 10, u64::MAX), 64);
+        assert_eq!(growth(64, 64, 10, 80), 16);
+        assert_eq!(growth(64, 128, 10, 80), 0);
     }
 }

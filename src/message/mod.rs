@@ -1,7 +1,9 @@
 //! Floor 3: frames ⇄ messages (RFC 6455 §5.4 and §5.6). Knows no HTTP, no close state and no clock.
 
 mod assembler;
+mod fragment_count;
 mod fragments;
 
 pub(crate) use assembler::Assembler;
+pub(crate) use fragment_count::FragmentCount;
 pub(crate) use fragments::Fragments;

@@ -19,7 +19,7 @@ use crate::{
     session::{
         Overflow, SessionOptions,
         error::FrameError,
-        outbox::{Offered, Outbox, Outgoing},
+        outbox::{Body, Offered, Outbox, Outgoing},
     },
 };
 
@@ -191,10 +191,11 @@ impl Link {
 
     /// Offers a message, and waits for room as often as the outbox says so.
     pub(crate) async fn send(&self, mut outgoing: Outgoing<'_>) -> Offered {
+        let hints = outgoing.hints;
         loop {
             let room = self.room.notified();
             match self.offer(outgoing) {
-                Offered::NoRoom(message) => outgoing = Outgoing::Message(message),
+                Offered::NoRoom(message) => outgoing = Outgoing { body: Body::Message(message), hints },
                 offered => return offered,
             }
             room.await;

@@ -11,6 +11,7 @@ use converse_core::{Message, Utf8Bytes};
 
 use crate::{
     engine::{Engine, SendRefused},
+    extension::SendHints,
     frame::{CloseCode, CloseReason, OpCode},
     session::{Overflow, SessionOptions, error::SendErrorKind},
 };
@@ -44,10 +45,17 @@ struct Backlog {
 struct Kept {
     key: Option<Bytes>,
     message: Message,
+    hints: SendHints,
 }
 
-/// A message on its way in: built, or still in the buffer it was encoded to.
-pub(crate) enum Outgoing<'a> {
+/// A message on its way in.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) body: Body<'a>,
+    pub(crate) hints: SendHints,
+}
+
+/// What is on its way in: built, or still in the buffer it was encoded to.
+pub(crate) enum Body<'a> {
     Message(Message),
     /// A message with the key by which a newer one replaces it.
     Keyed(Bytes, Message),
@@ -104,24 +112,23 @@ impl Outbox {
     /// Takes a message as the policy says.
     pub(crate) fn offer(&mut self, engine: &mut Engine, outgoing: Outgoing<'_>, now: Instant) -> Offered {
         if !engine.accepts_messages() {
-            return Offered::Refused(SendErrorKind::Closed, outgoing.into_message());
+            return Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message());
         }
         let queued = self.queued(engine);
-        let over = queued > 0 && queued + outgoing.len() > self.options.limits.hard_mark;
+        let over = queued > 0 && queued + outgoing.body.len() > self.options.limits.hard_mark;
         match self.options.overflow {
-            Overflow::Wait if !self.has_room(engine) => Offered::NoRoom(outgoing.into_message()),
-            Overflow::Fail if over => Offered::Refused(SendErrorKind::Full, outgoing.into_message()),
+            Overflow::Wait if !self.has_room(engine) => Offered::NoRoom(outgoing.body.into_message()),
+            Overflow::Fail if over => Offered::Refused(SendErrorKind::Full, outgoing.body.into_message()),
             Overflow::DropNewest if over => {
                 self.backlog.get_or_insert_default().dropped += 1;
                 Offered::Taken
             }
             Overflow::Close if over => {
                 engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), now);
-                Offered::Refused(SendErrorKind::Closed, outgoing.into_message())
+                Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message())
             }
             Overflow::DropOldest | Overflow::Conflate(_) if !self.is_clear(engine) => {
-                let (key, message) = outgoing.into_keyed();
-                self.keep(engine, key, message);
+                self.keep(engine, outgoing.into_kept());
                 Offered::Taken
             }
             _ => outgoing.send(engine, now),
@@ -141,7 +148,7 @@ impl Outbox {
     fn promote_one(&mut self, engine: &mut Engine, now: Instant) -> bool {
         let Some(backlog) = &mut self.backlog else { return false };
         let Some(kept) = backlog.pop() else { return false };
-        if engine.send(kept.message, now).is_err() {
+        if engine.send(kept.message, kept.hints, now).is_err() {
             backlog.dropped += 1;
         }
         true
@@ -152,9 +159,9 @@ impl Outbox {
         self.has_room(engine) && self.backlog.as_ref().is_none_or(|backlog| backlog.kept.is_empty())
     }
 
-    fn keep(&mut self, engine: &Engine, key: Option<Bytes>, message: Message) {
+    fn keep(&mut self, engine: &Engine, kept: Kept) {
         let backlog = self.backlog.get_or_insert_default();
-        backlog.push(key, message);
+        backlog.push(kept);
         while engine.queued() + backlog.kept_bytes > self.options.limits.hard_mark && backlog.kept.len() > 1 {
             backlog.pop();
             backlog.dropped += 1;
@@ -164,19 +171,18 @@ impl Outbox {
 
 impl Backlog {
     /// Keeps a message, in the place of one with the same key.
-    fn push(&mut self, key: Option<Bytes>, message: Message) {
-        let position = key.as_ref().and_then(|key| self.positions.get(key));
+    fn push(&mut self, kept: Kept) {
+        let position = kept.key.as_ref().and_then(|key| self.positions.get(key));
         let index = position.and_then(|position| usize::try_from(position - self.kept_gone).ok());
         if let Some(older) = index.and_then(|index| self.kept.get_mut(index)) {
-            self.kept_bytes = self.kept_bytes + message.len() - older.message.len();
+            self.kept_bytes = self.kept_bytes + kept.weight() - older.weight();
             self.dropped += 1;
-            older.message = message;
+            *older = kept;
             return;
         }
-        if let Some(key) = &key {
+        if let Some(key) = &kept.key {
             self.positions.insert(key.clone(), self.kept_gone + self.kept.len() as u64);
         }
-        let kept = Kept { key, message };
         self.kept_bytes += kept.weight();
         self.kept.push_back(kept);
     }
@@ -207,20 +213,40 @@ impl Outgoing<'_> {
     /// application's code, which may use the session.
     pub(crate) fn keyed(self, overflow: &Overflow) -> Self {
         let Overflow::Conflate(key) = overflow else { return self };
-        let message = self.into_message();
-        match key(&message) {
-            Some(key) => Self::Keyed(key, message),
-            None => Self::Message(message),
-        }
+        let message = self.body.into_message();
+        let body = match key(&message) {
+            Some(key) => Body::Keyed(key, message),
+            None => Body::Message(message),
+        };
+        Self { body, ..self }
     }
 
-    fn into_keyed(self) -> (Option<Bytes>, Message) {
-        match self {
-            Self::Keyed(key, message) => (Some(key), message),
+    fn into_kept(self) -> Kept {
+        let (key, message) = match self.body {
+            Body::Keyed(key, message) => (Some(key), message),
             other => (None, other.into_message()),
-        }
+        };
+        Kept { key, message, hints: self.hints }
     }
 
+    fn send(self, engine: &mut Engine, now: Instant) -> Offered {
+        let message = match self.body {
+            Body::Encoded(opcode, payload) if engine.copies(payload.len()) => {
+                engine.send_copied(opcode, payload);
+                return Offered::Taken;
+            }
+            other => other.into_message(),
+        };
+        let spare = if engine.copies(0) { Message::Binary(Bytes::new()) } else { message.clone() };
+        match engine.send(message, self.hints, now) {
+            Ok(()) => Offered::Taken,
+            Err(SendRefused::Closed(message)) => Offered::Refused(SendErrorKind::Closed, message),
+            Err(SendRefused::Extension(error)) => Offered::Refused(SendErrorKind::Extension(error), spare),
+        }
+    }
+}
+
+impl Body<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Message(message) | Self::Keyed(_, message) => message.len(),
@@ -232,22 +258,6 @@ impl Outgoing<'_> {
         match self {
             Self::Message(message) | Self::Keyed(_, message) => message,
             Self::Encoded(opcode, payload) => message_of(opcode, Bytes::copy_from_slice(payload)),
-        }
-    }
-
-    fn send(self, engine: &mut Engine, now: Instant) -> Offered {
-        let message = match self {
-            Self::Encoded(opcode, payload) if engine.copies(payload.len()) => {
-                engine.send_copied(opcode, payload);
-                return Offered::Taken;
-            }
-            other => other.into_message(),
-        };
-        let spare = if engine.copies(0) { Message::Binary(Bytes::new()) } else { message.clone() };
-        match engine.send(message, now) {
-            Ok(()) => Offered::Taken,
-            Err(SendRefused::Closed(message)) => Offered::Refused(SendErrorKind::Closed, message),
-            Err(SendRefused::Extension(error)) => Offered::Refused(SendErrorKind::Extension(error), spare),
         }
     }
 }

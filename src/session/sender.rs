@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use crate::{
     engine::Closed,
+    extension::SendHints,
     frame::{BY_REFERENCE, CloseReason, OpCode},
     session::{
         AnyConverter,
         error::{SendError, SendErrorKind, SessionError},
         link::Link,
-        outbox::{Offered, Outgoing, message_of},
+        outbox::{Body, Offered, Outgoing, message_of},
     },
 };
 
@@ -29,11 +30,26 @@ thread_local! {
 #[derive(Clone)]
 pub struct Sender {
     link: Arc<Link>,
+    hints: SendHints,
 }
 
 impl Sender {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link }
+        Self { link, hints: SendHints::default() }
+    }
+
+    /// Returns a sender whose messages are not compressed: for those that hold a secret beside text that an
+    /// attacker may choose, whose length would tell of it (CRIME, BREACH; RFC 7692 §8). They don't enter the
+    /// window that later messages are compressed with either.
+    ///
+    /// ```
+    /// # async fn login(session: converse::Session, token: &str) -> converse::Result<()> {
+    /// session.sender().uncompressed().send_serialized(token).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn uncompressed(&self) -> Self {
+        Self { link: Arc::clone(&self.link), hints: SendHints { compress: false } }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -59,7 +75,7 @@ impl Sender {
             Offered::NoRoom(message) => message,
             offered => return Ok(taken(offered)?),
         };
-        Ok(taken(self.link.send(Outgoing::Message(message)).await)?)
+        Ok(taken(self.link.send(self.outgoing(Body::Message(message))).await)?)
     }
 
     /// Sends a value as one message, without waiting.
@@ -87,7 +103,7 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         self.link.pace().await;
-        taken(self.link.send(Outgoing::Message(message)).await)
+        taken(self.link.send(self.outgoing(Body::Message(message))).await)
     }
 
     /// Sends a message, without waiting.
@@ -95,7 +111,7 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send), and [`SendErrorKind::Full`] when there is no room.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        taken(self.link.offer(Outgoing::Message(message.into())))
+        taken(self.link.offer(self.outgoing(Body::Message(message.into()))))
     }
 
     /// Waits until everything that was accepted so far has been handed to the transport.
@@ -198,11 +214,15 @@ impl Sender {
             Format::Binary => OpCode::Binary,
         };
         if buffer.len() >= BY_REFERENCE {
-            return Ok(self.link.offer(Outgoing::Message(message_of(opcode, buffer.freeze()))));
+            return Ok(self.link.offer(self.outgoing(Body::Message(message_of(opcode, buffer.freeze())))));
         }
-        let offered = self.link.offer(Outgoing::Encoded(opcode, &buffer));
+        let offered = self.link.offer(self.outgoing(Body::Encoded(opcode, &buffer)));
         ENCODE_BUFFER.set(buffer);
         Ok(offered)
+    }
+
+    fn outgoing<'a>(&self, body: Body<'a>) -> Outgoing<'a> {
+        Outgoing { body, hints: self.hints }
     }
 }
 

@@ -60,7 +60,7 @@ fn close_text_that_is_not_utf8_is_refused_with_1007() {
 #[test]
 fn local_close_leaves_behind_queued_data() {
     let mut server = Solo::with(EngineConfig { fragment_size: 16 * 1024, ..config(Role::Server) });
-    server.engine.send(vec![7; 300_000].into(), server.now).unwrap();
+    server.send(vec![7; 300_000].into()).unwrap();
     assert!(server.engine.close(bye("done"), server.now));
     assert!(!server.engine.close(bye("again"), server.now));
     let sent = server.sent();
@@ -78,7 +78,7 @@ fn local_close_leaves_behind_queued_data() {
 fn message_after_a_local_close_comes_back_to_the_sender() {
     let mut client = Solo::client();
     client.engine.close(CloseReason::NORMAL, client.now);
-    match client.engine.send("late".into(), client.now) {
+    match client.send("late".into()) {
         Err(SendRefused::Closed(message)) => assert_eq!(message.as_text(), Some("late")),
         other => panic!("{other:?}"),
     }
@@ -90,7 +90,7 @@ fn message_after_a_local_close_comes_back_to_the_sender() {
 #[test]
 fn close_of_the_peer_lets_queued_data_leave_before_the_answer() {
     let mut server = Solo::server();
-    server.engine.send("behind".into(), server.now).unwrap();
+    server.send("behind".into()).unwrap();
     server.feed_frame(0x88, "");
     assert_eq!(server.sent(), [Wire::new(0x81, "behind"), Wire::new(0x88, "")]);
 }
@@ -111,7 +111,7 @@ fn both_ends_close_at_once() {
 #[test]
 fn close_of_the_peer_crosses_one_that_still_waits_behind_data() {
     let mut server = Solo::server();
-    server.engine.send(vec![7; 200_000].into(), server.now).unwrap();
+    server.send(vec![7; 200_000].into()).unwrap();
     server.engine.close(bye("mine"), server.now);
     server.write(10);
     server.feed_frame(0x88, b"\x03\xe9");
@@ -125,18 +125,18 @@ fn close_of_the_peer_crosses_one_that_still_waits_behind_data() {
 #[test]
 fn fault_is_answered_behind_accepted_data() {
     let mut server = Solo::server();
-    server.engine.send(vec![7; 100_000].into(), server.now).unwrap();
-    server.engine.send("before".into(), server.now).unwrap();
+    server.send(vec![7; 100_000].into()).unwrap();
+    server.send("before".into()).unwrap();
     let begun = server.write(10);
     server.feed([0x83, 0x80]);
-    server.engine.send("the reply to what came before".into(), server.now).unwrap();
+    server.send("the reply to what came before".into()).unwrap();
     let sent = Wire::parse(&[begun, server.flush()].concat(), Role::Server);
     let [.., before, reply, close] = &sent[..] else { panic!("{sent:?}") };
     assert_eq!(before, &Wire::new(0x81, "before"));
     assert_eq!(reply, &Wire::new(0x81, "the reply to what came before"));
     assert_eq!(close.close_code(), Some(1002));
     assert_eq!(server.engine.queued(), 0);
-    assert!(server.engine.send("after".into(), server.now).is_err());
+    assert!(server.send("after".into()).is_err());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn fault_while_the_close_is_on_its_way_puts_out_no_second_one() {
 #[test]
 fn fault_takes_the_place_of_a_close_that_still_waits() {
     let mut server = Solo::server();
-    server.engine.send("dropped".into(), server.now).unwrap();
+    server.send("dropped".into()).unwrap();
     server.engine.close(bye("waits"), server.now);
     server.feed([0x83, 0x80]);
     server.has_failed_with(1002);
@@ -177,7 +177,7 @@ fn fault_takes_the_place_of_a_close_that_still_waits() {
 #[test]
 fn close_now_drops_queued_data() {
     let mut server = Solo::server();
-    server.engine.send("dropped".into(), server.now).unwrap();
+    server.send("dropped".into()).unwrap();
     server.engine.close_now(CloseReason::new(CloseCode::GOING_AWAY, "stop"), server.now);
     assert_eq!(server.sent(), [Wire::close(1001, "stop")]);
     let closed = server.end();
@@ -188,7 +188,7 @@ fn close_now_drops_queued_data() {
 #[test]
 fn abort_says_nothing_more() {
     let mut server = Solo::server();
-    server.engine.send("dropped".into(), server.now).unwrap();
+    server.send("dropped".into()).unwrap();
     server.engine.abort(server.now);
     assert_eq!((server.flush(), server.phase()), (vec![], Phase::Done));
     assert_eq!(server.end().cause, CloseCause::Aborted);
@@ -218,12 +218,12 @@ fn close_that_is_half_written_is_not_told_as_sent() {
 #[test]
 fn local_close_is_normal_only_if_it_left() {
     let mut server = Solo::server();
-    server.engine.send("lost".into(), server.now).unwrap();
+    server.send("lost".into()).unwrap();
     server.engine.close(CloseReason::NORMAL, server.now);
     server.engine.handle_error(std::io::ErrorKind::ConnectionReset, server.now);
     assert!(!server.end().is_normal());
     let mut server = Solo::server();
-    server.engine.send("left".into(), server.now).unwrap();
+    server.send("left".into()).unwrap();
     server.engine.close(CloseReason::NORMAL, server.now);
     server.flush();
     server.engine.handle_error(std::io::ErrorKind::ConnectionReset, server.now);

@@ -73,7 +73,7 @@ fn ping_flood_after_what_was_given_out_adds_no_more_than_one_bound() {
 #[test]
 fn pong_passes_queued_data_at_a_frame_boundary() {
     let mut server = Solo::with(EngineConfig { fragment_size: 16 * 1024, ..config(Role::Server) });
-    server.engine.send(vec![7; 1 << 20].into(), server.now).unwrap();
+    server.send(vec![7; 1 << 20].into()).unwrap();
     let mut sent = server.write(10_000);
     server.feed_frame(0x89, "quick");
     sent.extend(server.flush());

@@ -11,7 +11,7 @@ use crate::{
 #[test]
 fn eof_while_open_is_an_end_by_the_peer() {
     let mut server = Solo::server();
-    server.engine.send("dropped".into(), server.now).unwrap();
+    server.send("dropped".into()).unwrap();
     let events = server.eof();
     let closed = only_closed(&events);
     assert_eq!((closed.by, closed.cause), (ClosedBy::Peer, CloseCause::Eof));
@@ -84,7 +84,7 @@ fn eof_while_draining_is_the_end() {
 #[test]
 fn broken_transport_is_told_by_its_kind_and_only_once() {
     let mut server = Solo::server();
-    server.engine.send("dropped".into(), server.now).unwrap();
+    server.send("dropped".into()).unwrap();
     server.write(3);
     server.engine.handle_error(ErrorKind::ConnectionReset, server.now);
     server.engine.handle_error(ErrorKind::BrokenPipe, server.now);

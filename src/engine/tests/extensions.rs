@@ -30,10 +30,10 @@ fn server(toys: &[Arc<dyn Extension>]) -> Solo {
 #[test]
 fn encoding_follows_the_order_of_the_answer() {
     let mut one = server(&[xor(), checksum()]);
-    one.engine.send(vec![1, 2].into(), one.now).unwrap();
+    one.send(vec![1, 2].into()).unwrap();
     assert_eq!(one.sent(), [Wire::new(0xb2, [0x5b, 0x58, 0xb3])]);
     let mut other = server(&[checksum(), xor()]);
-    other.engine.send(vec![1, 2].into(), other.now).unwrap();
+    other.send(vec![1, 2].into()).unwrap();
     assert_eq!(other.sent(), [Wire::new(0xb2, [0x5b, 0x58, 0x59])]);
 }
 
@@ -60,8 +60,8 @@ fn messages_survive_every_order_of_extensions_and_every_fragment_size() {
         for fragment_size in [1, 3, 1000] {
             let mut pair = pair(toys, fragment_size);
             for message in ["", "x", "κόσμε and more"] {
-                pair.client.engine.send(message.into(), pair.client.now).unwrap();
-                pair.server.engine.send(message.into(), pair.server.now).unwrap();
+                pair.client.send(message.into()).unwrap();
+                pair.server.send(message.into()).unwrap();
             }
             let expected = vec![text(""), text("x"), text("κόσμε and more")];
             assert_eq!(pair.carry(), (expected.clone(), expected), "order {index}, size {fragment_size}");
@@ -72,7 +72,7 @@ fn messages_survive_every_order_of_extensions_and_every_fragment_size() {
 #[test]
 fn one_frame_may_become_many_and_pings_pass_between_them() {
     let mut server = server(&[shred()]);
-    server.engine.send("abc".into(), server.now).unwrap();
+    server.send("abc".into()).unwrap();
     assert_eq!(server.sent(), [Wire::new(0x01, "a"), Wire::new(0x00, "b"), Wire::new(0x80, "c")]);
     assert_eq!(server.feed_frame(0x01, "a"), []);
     assert_eq!(server.feed_frame(0x89, "p"), []);
@@ -153,7 +153,7 @@ fn decoder_is_told_what_the_open_message_may_still_take() {
 fn encoder_that_fails_closes_with_1011_and_sends_nothing_of_the_message() {
     let mut server =
         Solo::extended(EngineConfig { fragment_size: 2, ..config(Role::Server) }, server_stack(&[sloppy()]));
-    let refused = server.engine.send(vec![1, 1, 1, 0].into(), server.now).unwrap_err();
+    let refused = server.send(vec![1, 1, 1, 0].into()).unwrap_err();
     assert!(matches!(refused, SendRefused::Extension(ExtensionError::Encode(_))));
     assert_eq!(server.phase(), Phase::Failing);
     assert_eq!(server.engine.queued(), 0);
@@ -189,4 +189,15 @@ fn raw_frames_pass_extensions_by_but_keep_to_their_bits() {
 fn a_name_in_another_case_is_another_extension() {
     let offer: ExtensionOffer = xor().name().to_uppercase().parse().unwrap();
     assert!(ExtensionStack::accept(&[xor()], &[offer]).0.is_empty());
+}
+
+#[test]
+fn the_number_of_fragments_is_limited_as_they_stand_on_the_wire() {
+    let mut server = server(&[shred()]);
+    assert_eq!(server.feed_frame(0x02, ""), []);
+    for _ in 1..1024 {
+        assert_eq!(server.feed_frame(0x00, ""), []);
+    }
+    assert_eq!(server.feed_frame(0x00, ""), []);
+    assert_eq!(server.sent()[0].payload[..2], 1008_u16.to_be_bytes());
 }

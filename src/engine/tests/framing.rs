@@ -7,7 +7,7 @@ use crate::{engine::EngineConfig, frame::Role};
 fn server_takes_masked_frames_and_sends_unmasked_ones() {
     let mut server = Solo::server();
     assert_eq!(server.feed(masked(0x81, "Hello")), [text("Hello")]);
-    server.engine.send("Hello".into(), server.now).unwrap();
+    server.send("Hello".into()).unwrap();
     assert_eq!(server.flush(), b"\x81\x05Hello");
 }
 
@@ -15,7 +15,7 @@ fn server_takes_masked_frames_and_sends_unmasked_ones() {
 fn client_takes_unmasked_frames_and_sends_masked_ones() {
     let mut client = Solo::client();
     assert_eq!(client.feed(frame(0x81, "Hello")), [text("Hello")]);
-    client.engine.send("Hello".into(), client.now).unwrap();
+    client.send("Hello".into()).unwrap();
     assert_eq!(client.flush(), b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 }
 

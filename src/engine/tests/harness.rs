@@ -8,8 +8,8 @@ use std::{
 use converse_core::Message;
 
 use crate::{
-    engine::{CloseCause, Closed, Engine, EngineConfig, Event, Phase},
-    extension::ExtensionStack,
+    engine::{CloseCause, Closed, Engine, EngineConfig, Event, Phase, SendRefused},
+    extension::{ExtensionStack, SendHints},
     frame::{Frame, Role, WriteQueue, Written},
 };
 
@@ -147,6 +147,11 @@ impl Solo {
 
     pub(super) fn phase(&self) -> Phase {
         self.engine.phase()
+    }
+
+    /// Sends a message with no wishes.
+    pub(super) fn send(&mut self, message: Message) -> Result<(), SendRefused> {
+        self.engine.send(message, SendHints::default(), self.now)
     }
 
     /// Hands bytes over in one piece, and returns how many were taken.

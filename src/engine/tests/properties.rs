@@ -176,7 +176,7 @@ fn happen(setting: Setting, solo: &mut Solo, what: &Happening, out: &mut Vec<u8>
     match what {
         Happening::Steps(steps) => drop(solo.hand(&stream(setting, steps, None))),
         Happening::Send(len) if !setting.raw => {
-            let _ = solo.engine.send(vec![7; *len].into(), now);
+            let _ = solo.send(vec![7; *len].into());
         }
         Happening::SendFrame(code, fin, len) if setting.raw => {
             let opcode = OpCode::from_bits(*code).unwrap_or(OpCode::Binary);

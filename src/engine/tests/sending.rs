@@ -16,7 +16,7 @@ fn cutting(role: Role, fragment_size: usize) -> Solo {
 fn long_message_leaves_in_fragments_of_the_size() {
     for role in [Role::Server, Role::Client] {
         let mut solo = cutting(role, 4);
-        solo.engine.send("123456789".into(), solo.now).unwrap();
+        solo.send("123456789".into()).unwrap();
         let expected = [Wire::new(0x01, "1234"), Wire::new(0x00, "5678"), Wire::new(0x80, "9")];
         assert_eq!(solo.sent(), expected);
     }
@@ -25,15 +25,15 @@ fn long_message_leaves_in_fragments_of_the_size() {
 #[test]
 fn empty_message_is_one_empty_frame() {
     let mut server = Solo::server();
-    server.engine.send(Message::text(""), server.now).unwrap();
-    server.engine.send(Message::binary(vec![]), server.now).unwrap();
+    server.send(Message::text("")).unwrap();
+    server.send(Message::binary(vec![])).unwrap();
     assert_eq!(server.flush(), [0x81, 0, 0x82, 0]);
 }
 
 #[test]
 fn ping_interleaves_with_the_fragments_of_a_message() {
     let mut client = cutting(Role::Client, 1000);
-    client.engine.send(vec![7; 200_000].into(), client.now).unwrap();
+    client.send(vec![7; 200_000].into()).unwrap();
     let mut sent = client.write(1);
     client.engine.ping(client.now);
     sent.extend(client.flush());
@@ -48,8 +48,8 @@ fn ping_interleaves_with_the_fragments_of_a_message() {
 fn long_messages_arrive_whole_in_both_directions() {
     let mut pair = Pair::new();
     let long: Vec<u8> = (0..700_000_u32).map(|i| (i * 7) as u8).collect();
-    pair.client.engine.send(long.clone().into(), pair.client.now).unwrap();
-    pair.server.engine.send(long.clone().into(), pair.server.now).unwrap();
+    pair.client.send(long.clone().into()).unwrap();
+    pair.server.send(long.clone().into()).unwrap();
     assert_eq!(pair.carry(), (vec![binary(&long)], vec![binary(&long)]));
 }
 
@@ -57,7 +57,7 @@ fn long_messages_arrive_whole_in_both_directions() {
 fn position_of_a_message_is_reached_when_its_last_byte_has_left() {
     let mut server = Solo::server();
     server.feed_frame(0x89, "pongs do not count");
-    server.engine.send(vec![7; 100_000].into(), server.now).unwrap();
+    server.send(vec![7; 100_000].into()).unwrap();
     let first = server.engine.data_queued();
     assert!(server.engine.send_copied(OpCode::Binary, &[7; 10]));
     assert_eq!(server.engine.data_queued(), first + 12);
@@ -72,7 +72,7 @@ fn position_of_a_message_is_reached_when_its_last_byte_has_left() {
 #[test]
 fn what_waits_is_counted_until_it_has_left() {
     let mut server = Solo::server();
-    server.engine.send(vec![7; 1000].into(), server.now).unwrap();
+    server.send(vec![7; 1000].into()).unwrap();
     assert_eq!(server.engine.queued(), 1004);
     server.engine.poll_output(&mut server.socket, server.now);
     assert_eq!(server.engine.queued(), 1004);
@@ -83,7 +83,7 @@ fn what_waits_is_counted_until_it_has_left() {
 #[test]
 fn at_most_64_kib_and_one_frame_are_given_out_at_once() {
     let mut server = cutting(Role::Server, 16 * 1024);
-    server.engine.send(vec![7; 1 << 20].into(), server.now).unwrap();
+    server.send(vec![7; 1 << 20].into()).unwrap();
     server.engine.poll_output(&mut server.socket, server.now);
     assert!(server.socket.len() <= 64 * 1024 + 16 * 1024 + 14);
 }
@@ -98,7 +98,7 @@ fn copies_are_for_short_payloads_without_extensions() {
 #[test]
 fn nothing_is_given_out_twice() {
     let mut server = Solo::server();
-    server.engine.send("once".into(), server.now).unwrap();
+    server.send("once".into()).unwrap();
     assert!(server.engine.has_output());
     server.engine.poll_output(&mut server.socket, server.now);
     assert!(!server.engine.has_output());

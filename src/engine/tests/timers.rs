@@ -94,7 +94,7 @@ fn client_that_refuses_the_server_ends_tcp_itself() {
 #[test]
 fn peer_that_takes_no_byte_is_given_up() {
     let mut server = Solo::server();
-    server.engine.send(vec![7; 1000].into(), server.now).unwrap();
+    server.send(vec![7; 1000].into()).unwrap();
     server.write(0);
     server.wait(ms(9999));
     server.write(1);
@@ -111,7 +111,7 @@ fn peer_that_takes_no_byte_is_given_up() {
 fn write_that_begins_after_a_long_quiet_has_its_whole_time() {
     let mut server = Solo::with(EngineConfig { ping_interval: None, ..config(Role::Server) });
     server.wait(secs(1000));
-    server.engine.send("x".into(), server.now).unwrap();
+    server.send("x".into()).unwrap();
     server.write(0);
     server.wait(ms(9999));
     assert_eq!(server.phase(), Phase::Open);
@@ -185,7 +185,7 @@ fn time_without_end_never_comes() {
     let mut client = Solo::with(endless);
     client.feed_frame(0x01, "open");
     client.engine.ping(client.now);
-    client.engine.send("x".into(), client.now).unwrap();
+    client.send("x".into()).unwrap();
     client.write(1);
     client.wait(secs(1_000_000));
     client.engine.close(CloseReason::NORMAL, client.now);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::{
     extension::{
         Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, ExtensionStack,
-        Negotiated,
+        FrameSink, Negotiated,
     },
     frame::{CloseCode, Frame, OpCode, ProtocolError, Rsv},
 };
@@ -63,19 +63,26 @@ pub(super) fn xor() -> Arc<dyn Extension> {
 }
 
 impl ExtensionEncoder for Xor {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
         let payload = change(&frame.payload, self.0).into();
-        out.push(Frame { rsv: frame.rsv | Rsv::RSV2, payload, ..frame });
-        Ok(())
+        out.push(Frame { rsv: frame.rsv | Rsv::RSV2, payload, ..frame })
     }
 }
 
 impl ExtensionDecoder for Xor {
-    fn decode(&mut self, frame: Frame, _: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
+    fn decode(
+        &mut self,
+        frame: Frame,
+        _: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         let plain = !frame.rsv.contains(Rsv::RSV2);
         let payload = if plain { frame.payload } else { change(&frame.payload, self.0).into() };
-        out.push(Frame { rsv: frame.rsv.without(Rsv::RSV2), payload, ..frame });
-        Ok(())
+        out.push(Frame { rsv: frame.rsv.without(Rsv::RSV2), payload, ..frame })
     }
 }
 
@@ -92,20 +99,27 @@ fn sum(payload: &[u8]) -> u8 {
 }
 
 impl ExtensionEncoder for Checksum {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
         let payload = [&frame.payload[..], &[sum(&frame.payload)]].concat().into();
-        out.push(Frame { rsv: frame.rsv | Rsv::RSV3, payload, ..frame });
-        Ok(())
+        out.push(Frame { rsv: frame.rsv | Rsv::RSV3, payload, ..frame })
     }
 }
 
 impl ExtensionDecoder for Checksum {
-    fn decode(&mut self, frame: Frame, _: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
+    fn decode(
+        &mut self,
+        frame: Frame,
+        _: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         match frame.payload.split_last() {
             Some((last, payload)) if frame.rsv.contains(Rsv::RSV3) && *last == sum(payload) => {
                 let payload = frame.payload.slice(..payload.len());
-                out.push(Frame { rsv: frame.rsv.without(Rsv::RSV3), payload, ..frame });
-                Ok(())
+                out.push(Frame { rsv: frame.rsv.without(Rsv::RSV3), payload, ..frame })
             }
             _ => Err(ProtocolError::new(CloseCode::INVALID_PAYLOAD, "toy", "wrong checksum")),
         }
@@ -125,7 +139,11 @@ pub(super) fn shred() -> Arc<dyn Extension> {
 }
 
 impl ExtensionEncoder for Shred {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
         let pieces = frame.payload.len().max(1);
         for at in 0..pieces {
             out.push(Frame {
@@ -133,14 +151,19 @@ impl ExtensionEncoder for Shred {
                 rsv: if at == 0 { frame.rsv } else { Rsv::NONE },
                 opcode: if at == 0 { frame.opcode } else { OpCode::Continuation },
                 payload: frame.payload.slice(at.min(frame.payload.len())..frame.payload.len().min(at + 1)),
-            });
+            })?;
         }
         Ok(())
     }
 }
 
 impl ExtensionDecoder for Shred {
-    fn decode(&mut self, frame: Frame, limit: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
+    fn decode(
+        &mut self,
+        frame: Frame,
+        limit: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         self.joined.extend_from_slice(&frame.payload);
         if self.joined.len() as u64 > limit {
             return Err(ProtocolError::too_big("shreds over the limit"));
@@ -149,7 +172,7 @@ impl ExtensionDecoder for Shred {
         if frame.fin {
             self.first = None;
             let payload = std::mem::take(&mut self.joined).into();
-            out.push(Frame { opcode, rsv, payload, ..frame });
+            out.push(Frame { opcode, rsv, payload, ..frame })?;
         }
         Ok(())
     }
@@ -160,17 +183,24 @@ impl ExtensionDecoder for Shred {
 pub(super) struct Double(pub(super) Arc<Mutex<Vec<u64>>>);
 
 impl ExtensionEncoder for Double {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
-        out.push(frame);
-        Ok(())
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
+        out.push(frame)
     }
 }
 
 impl ExtensionDecoder for Double {
-    fn decode(&mut self, frame: Frame, limit: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
+    fn decode(
+        &mut self,
+        frame: Frame,
+        limit: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         self.0.lock().unwrap().push(limit);
-        out.push(Frame { payload: frame.payload.repeat(2).into(), ..frame });
-        Ok(())
+        out.push(Frame { payload: frame.payload.repeat(2).into(), ..frame })
     }
 }
 
@@ -183,18 +213,25 @@ pub(super) fn sloppy() -> Arc<dyn Extension> {
 }
 
 impl ExtensionEncoder for Sloppy {
-    fn encode(&mut self, frame: Frame, out: &mut Vec<Frame>) -> Result<(), ExtensionError> {
+    fn encode(
+        &mut self,
+        frame: Frame,
+        out: &mut FrameSink<'_, ExtensionError>,
+    ) -> Result<(), ExtensionError> {
         if frame.payload.contains(&0) {
             return Err(ExtensionError::Encode("a zero".to_owned()));
         }
-        out.push(frame);
-        Ok(())
+        out.push(frame)
     }
 }
 
 impl ExtensionDecoder for Sloppy {
-    fn decode(&mut self, frame: Frame, _: u64, out: &mut Vec<Frame>) -> Result<(), ProtocolError> {
-        out.push(frame);
-        Ok(())
+    fn decode(
+        &mut self,
+        frame: Frame,
+        _: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        out.push(frame)
     }
 }

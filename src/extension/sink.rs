@@ -1,0 +1,57 @@
+//! Where an extension puts its frames. Knows neither what made them nor what takes them.
+
+use std::fmt;
+
+use crate::frame::Frame;
+
+/// Takes the frames that one half of an extension puts out, one after the other.
+///
+/// To drive an extension without a connection, build one around a closure:
+///
+/// ```
+/// use converse::{Frame, extension::{ExtensionError, FrameSink}};
+///
+/// let mut frames = Vec::new();
+/// let mut put = |frame| -> Result<(), ExtensionError> { frames.push(frame); Ok(()) };
+/// FrameSink::new(&mut put).push(Frame::text("Hello"))?;
+/// assert_eq!(frames, [Frame::text("Hello")]);
+/// # Ok::<(), ExtensionError>(())
+/// ```
+pub struct FrameSink<'a, E> {
+    put: &'a mut dyn FnMut(Frame) -> Result<(), E>,
+    may_cut: bool,
+}
+
+impl<'a, E> FrameSink<'a, E> {
+    /// Builds a sink that hands each frame to `put`, and lets frames be cut anew.
+    pub fn new(put: &'a mut dyn FnMut(Frame) -> Result<(), E>) -> Self {
+        Self { put, may_cut: true }
+    }
+
+    /// Tells that frames may be cut anew, or may not.
+    #[must_use]
+    pub fn with_cuts(self, may_cut: bool) -> Self {
+        Self { may_cut, ..self }
+    }
+
+    /// Puts a frame out.
+    ///
+    /// # Errors
+    /// When nothing more is taken, as over a limit; it is to be passed on.
+    pub fn push(&mut self, frame: Frame) -> Result<(), E> {
+        (self.put)(frame)
+    }
+
+    /// Tells whether frames may be cut otherwise than they came in. They may not when an extension that
+    /// stands before this one in the server's answer works frame by frame: then each frame taken makes
+    /// one frame, with the other reserved bits it had.
+    pub fn may_cut(&self) -> bool {
+        self.may_cut
+    }
+}
+
+impl<E> fmt::Debug for FrameSink<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameSink").field("may_cut", &self.may_cut).finish_non_exhaustive()
+    }
+}
