@@ -50,6 +50,7 @@
 //! | `json` | yes | `JsonConverter`, the default format |
 //! | `msgpack` | yes | `MessagePackConverter` |
 //! | `cbor` | yes | `CborConverter` |
+//! | `deflate` | yes | `PerMessageDeflate`: compressed messages (RFC 7692) |
 //! | `tls` | no | `wss://`: `Client::tls`, `Server::tls`, and `rustls` re-exported; needs a C compiler to build |
 //!
 //! # Guides
@@ -88,6 +89,8 @@ pub use converse_msgpack::MessagePackConverter;
 pub use client::{Client, ConnectError};
 pub use engine::{CloseCause, Closed};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "deflate")]
+pub use extension::{DeflateStats, MemoryMode, PerMessageDeflate};
 pub use frame::{CloseCode, CloseReason, Frame, OpCode};
 pub use handshake::{OriginPolicy, Rejection, Request};
 pub use server::Server;

@@ -1,6 +1,8 @@
 //! Floor 2: what changes frames between the message and the wire (RFC 6455 §9). Knows no message, no
 //! socket; every extension is one among equals.
 
+#[cfg(feature = "deflate")]
+mod deflate;
 mod error;
 mod offer;
 mod sink;
@@ -12,6 +14,8 @@ use converse_core::Message;
 
 use crate::frame::{Frame, ProtocolError, Rsv};
 
+#[cfg(feature = "deflate")]
+pub use deflate::{DeflateStats, MemoryMode, PerMessageDeflate, Volume};
 pub use error::ExtensionError;
 pub(crate) use offer::is_token;
 pub use offer::{ExtensionGrammarError, ExtensionGrammarFault, ExtensionOffer};

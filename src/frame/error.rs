@@ -20,6 +20,9 @@ impl ProtocolError {
     pub(crate) const INTERLEAVED: Self =
         Self::framing("RFC 6455 §5.4", "new message inside a fragmented one");
 
+    /// A message over the limit of this end.
+    pub(crate) const MESSAGE_TOO_BIG: Self = Self::too_big("message is over the limit");
+
     /// Builds an error: the close code it is answered with, where the rule stands (such as
     /// `RFC 6455 §5.2`, or `limit`), and a short text that the peer may read.
     pub const fn new(code: CloseCode, section: &'static str, text: &'static str) -> Self {

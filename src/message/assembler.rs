@@ -9,7 +9,6 @@ use crate::{
     message::FragmentCount,
 };
 
-const TOO_BIG: ProtocolError = ProtocolError::too_big("message is over the limit");
 const NOT_UTF8: ProtocolError =
     ProtocolError::new(CloseCode::INVALID_PAYLOAD, "RFC 6455 §8.1", "text is not UTF-8");
 
@@ -93,7 +92,7 @@ impl Assembler {
         match (opcode, &self.open) {
             (OpCode::Continuation, None) => Err(ProtocolError::STRAY_CONTINUATION),
             (OpCode::Text | OpCode::Binary, Some(_)) => Err(ProtocolError::INTERLEAVED),
-            _ if len > self.budget() => Err(TOO_BIG),
+            _ if len > self.budget() => Err(ProtocolError::MESSAGE_TOO_BIG),
             _ => Ok(()),
         }
     }

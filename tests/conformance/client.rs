@@ -1,10 +1,10 @@
 //! The client that a fuzzing server tests: asks it for its cases, and echoes in each.
 //! Run by `tests/conformance/run`, with the server's URL as the only argument.
 
-use converse::{Session, SessionOptions, connect_with};
+use converse::{PerMessageDeflate, Session, SessionOptions, connect_with};
 
 fn options() -> SessionOptions {
-    SessionOptions::default().max_message_size(16 * 1024 * 1024)
+    SessionOptions::default().max_message_size(16 * 1024 * 1024).extension(PerMessageDeflate::default())
 }
 
 async fn echo(mut session: Session) -> converse::Result<()> {

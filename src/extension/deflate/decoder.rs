@@ -1,0 +1,249 @@
+//! Compressed messages → messages (RFC 7692 §7.2.2), bounded while they unpack. Knows no negotiation.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use crate::{
+    extension::{
+        ExtensionDecoder, FrameSink, MemoryMode,
+        deflate::{
+            DeflateStats, TAIL,
+            agreement::{Direction, LEAST_BITS, MOST_BITS},
+            memory::History,
+            states::{build_inflate, keep_buffer, keep_inflate, take_buffer, take_inflate},
+        },
+    },
+    frame::{CloseCode, Frame, OpCode, ProtocolError, Rsv},
+};
+
+/// How many bytes are unpacked at a time.
+const AT_A_TIME: usize = 32 * 1024;
+/// How many blocks of one message may say that they are its last. Chosen: those who set the bit at all set
+/// it once.
+const MOST_ENDS: u8 = 16;
+
+const MARKED_CONTINUATION: ProtocolError =
+    ProtocolError::framing("RFC 7692 §6.1", "RSV1 on a continuation frame");
+const NOT_DEFLATE: ProtocolError = invalid("payload is not DEFLATE data");
+const TRUNCATED: ProtocolError = invalid("DEFLATE data does not end with the message");
+const TOO_MANY_ENDS: ProtocolError = invalid("too many final DEFLATE blocks");
+
+const fn invalid(text: &'static str) -> ProtocolError {
+    ProtocolError::new(CloseCode::INVALID_PAYLOAD, "RFC 7692 §7.2.2", text)
+}
+
+/// Unpacks the messages that the peer sends.
+pub(super) struct Decoder {
+    context: Context,
+    open: Option<Open>,
+    stats: Arc<DeflateStats>,
+}
+
+/// What is kept from message to message.
+enum Context {
+    Nothing,
+    /// Made with the first message, for a window of so many bits.
+    Dedicated(u8, Option<Inflate>),
+    Compact(History),
+}
+
+/// The message under way.
+struct Open {
+    inflate: Inflate,
+    /// The first frame's, as long as none has been put out.
+    opcode: OpCode,
+    plain: u64,
+    wire: u64,
+    most_wire: u64,
+    ends: u8,
+}
+
+/// One frame being unpacked.
+struct Unpacking<'a, 'b> {
+    open: &'a mut Open,
+    context: &'a mut Context,
+    out: &'a mut FrameSink<'b, ProtocolError>,
+    /// What goes with the next frame that is put out.
+    rsv: Rsv,
+    buffer: &'a mut [u8],
+    filled: usize,
+    /// What did not fit into the buffer, when the frame may not be cut.
+    whole: Vec<u8>,
+    left: u64,
+}
+
+impl Decoder {
+    pub(super) fn new(memory: MemoryMode, direction: Direction, stats: Arc<DeflateStats>) -> Self {
+        let bits = direction.bits.max(LEAST_BITS);
+        let context = match memory {
+            _ if !direction.takeover => Context::Nothing,
+            MemoryMode::Dedicated => Context::Dedicated(bits, None),
+            MemoryMode::Compact { .. } | MemoryMode::NoTakeover => Context::Compact(History::new(1 << bits)),
+        };
+        Self { context, open: None, stats }
+    }
+
+    fn start(&mut self, opcode: OpCode, limit: u64) -> Result<Open, ProtocolError> {
+        let inflate = match &mut self.context {
+            Context::Nothing => take_inflate(),
+            Context::Dedicated(bits, kept) => kept.take().unwrap_or_else(|| build_inflate(*bits)),
+            Context::Compact(history) => {
+                let mut inflate = take_inflate();
+                inflate.set_dictionary(history.bytes()).map_err(|_| NOT_DEFLATE)?;
+                inflate
+            }
+        };
+        // Data that does not shrink grows by a few bytes for each block and flush.
+        let most_wire = limit.saturating_add(limit / 8 + 1024);
+        Ok(Open { inflate, opcode, plain: 0, wire: 0, most_wire, ends: 0 })
+    }
+
+    fn end(&mut self, open: Open) {
+        self.stats.received.count(open.plain, open.wire);
+        match &mut self.context {
+            Context::Dedicated(_, kept) => *kept = Some(open.inflate),
+            Context::Nothing | Context::Compact(_) => keep_inflate(open.inflate),
+        }
+    }
+}
+
+impl ExtensionDecoder for Decoder {
+    fn decode(
+        &mut self,
+        frame: Frame,
+        limit: u64,
+        out: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        let first = frame.opcode != OpCode::Continuation;
+        let begun = match (first, frame.rsv.contains(Rsv::RSV1)) {
+            (true, true) => Some(self.start(frame.opcode, limit)?),
+            (false, true) => return Err(MARKED_CONTINUATION),
+            (_, false) => self.open.take(),
+        };
+        let Some(mut open) = begun else { return out.push(frame) };
+        open.wire += frame.payload.len() as u64;
+        if open.wire > open.most_wire {
+            return Err(ProtocolError::MESSAGE_TOO_BIG);
+        }
+        let mut buffer = take_buffer();
+        if buffer.len() < AT_A_TIME {
+            buffer.resize(AT_A_TIME, 0);
+        }
+        let unpacking = Unpacking {
+            open: &mut open,
+            context: &mut self.context,
+            out,
+            rsv: frame.rsv.without(Rsv::RSV1),
+            buffer: &mut buffer[..AT_A_TIME],
+            filled: 0,
+            whole: Vec::new(),
+            left: limit,
+        };
+        unpacking.frame(&frame)?;
+        keep_buffer(buffer);
+        if frame.fin {
+            self.end(open);
+        } else {
+            self.open = Some(open);
+        }
+        Ok(())
+    }
+
+    fn takes_parts(&self) -> bool {
+        true
+    }
+}
+
+impl Unpacking<'_, '_> {
+    fn frame(mut self, frame: &Frame) -> Result<(), ProtocolError> {
+        self.unpack(&frame.payload)?;
+        if frame.fin {
+            self.check_end()?;
+        }
+        let payload = if self.whole.is_empty() {
+            Bytes::copy_from_slice(&self.buffer[..self.filled])
+        } else {
+            self.whole.extend_from_slice(&self.buffer[..self.filled]);
+            std::mem::take(&mut self.whole).into()
+        };
+        if payload.is_empty() && !frame.fin && self.out.may_cut() {
+            return Ok(());
+        }
+        self.put(frame.fin, payload)
+    }
+
+    fn unpack(&mut self, mut wire: &[u8]) -> Result<(), ProtocolError> {
+        loop {
+            let (taken, status) = self.inflate(wire, InflateFlush::NoFlush)?;
+            wire = &wire[taken..];
+            if status == Status::StreamEnd {
+                self.begin_anew()?;
+            }
+            if self.filled == self.buffer.len() {
+                self.spill()?;
+            } else if wire.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Unpacks into the rest of the buffer; returns how much was taken.
+    fn inflate(&mut self, wire: &[u8], flush: InflateFlush) -> Result<(usize, Status), ProtocolError> {
+        let inflate = &mut self.open.inflate;
+        let (taken, made) = (inflate.total_in(), inflate.total_out());
+        let outcome = inflate.decompress(wire, &mut self.buffer[self.filled..], flush);
+        let (taken, made) = ((inflate.total_in() - taken) as usize, (inflate.total_out() - made) as usize);
+        // The limit before the fault: what crosses it may well be followed by garbage.
+        self.left = self.left.checked_sub(made as u64).ok_or(ProtocolError::MESSAGE_TOO_BIG)?;
+        let status = outcome.map_err(|_| NOT_DEFLATE)?;
+        if let Context::Compact(history) = self.context {
+            history.append(&self.buffer[self.filled..self.filled + made]);
+        }
+        self.open.plain += made as u64;
+        self.filled += made;
+        Ok((taken, status))
+    }
+
+    /// Goes on behind a block that said it was the last (RFC 7692 §7.2.3.4). Whoever wrote it has ended a
+    /// stream of zlib's there and begun another, with an empty window.
+    fn begin_anew(&mut self) -> Result<(), ProtocolError> {
+        self.open.ends += 1;
+        if self.open.ends > MOST_ENDS {
+            return Err(TOO_MANY_ENDS);
+        }
+        match self.context {
+            Context::Dedicated(bits, _) if *bits != MOST_BITS => self.open.inflate = build_inflate(*bits),
+            _ => self.open.inflate.reset(false),
+        }
+        Ok(())
+    }
+
+    /// Feeds the end that the sender has cut off, and sees that it is one: zlib stops behind it, where a
+    /// block ends, and leaves one byte more untouched. Data that was cut elsewhere takes that byte, or
+    /// stops before.
+    fn check_end(&mut self) -> Result<(), ProtocolError> {
+        let mut probe = [0; TAIL.len() + 1];
+        probe[..TAIL.len()].copy_from_slice(&TAIL);
+        let filled = self.filled;
+        let (taken, status) = self.inflate(&probe, InflateFlush::Block)?;
+        let ends = taken == TAIL.len() && self.filled == filled && status != Status::StreamEnd;
+        if ends { Ok(()) } else { Err(TRUNCATED) }
+    }
+
+    fn spill(&mut self) -> Result<(), ProtocolError> {
+        let full = std::mem::take(&mut self.filled);
+        if !self.out.may_cut() {
+            self.whole.extend_from_slice(&self.buffer[..full]);
+            return Ok(());
+        }
+        self.put(false, Bytes::copy_from_slice(&self.buffer[..full]))
+    }
+
+    fn put(&mut self, fin: bool, payload: Bytes) -> Result<(), ProtocolError> {
+        let opcode = std::mem::replace(&mut self.open.opcode, OpCode::Continuation);
+        let rsv = std::mem::take(&mut self.rsv);
+        self.out.push(Frame { fin, rsv, opcode, payload })
+    }
+}
