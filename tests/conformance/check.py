@@ -13,7 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 from kosoku import FailureError, run_fuzzingclient, run_fuzzingserver
+from kosoku._caseindex import initialize_shims
 from kosoku._report import write_reports
+
+initialize_shims()
+import case12_x_x  # noqa: E402  (one of the vendored cases, which the line above makes importable)
 
 # How many cases each group has, so that a new kosoku or a wrong selection cannot silently run fewer.
 CASES = {1: 16, 2: 11, 3: 7, 4: 10, 5: 20, 6: 145, 7: 37, 9: 54, 10: 1, 12: 90, 13: 126}
@@ -23,6 +27,24 @@ DEFAULT_GROUPS = list(CASES)
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 
 TIMEOUT = 480  # seconds for one side; groups 1-10 take about 20 with a server, 60 with a client
+
+
+def mend_compression_cases():
+    """Lets the cases of groups 12 and 13 take messages that went uncompressed.
+
+    kosoku hands those over as str, as in the Python 2 these cases were written for, and the cases hash bytes.
+    """
+
+    def mended(on_message):
+        def onMessage(self, msg, binary):
+            if isinstance(msg, str):
+                msg = msg.encode("latin-1" if binary else "utf-8")
+            on_message(self, msg, binary)
+
+        return onMessage
+
+    for case in case12_x_x.Case12_X_X + case12_x_x.Case13_X_X:
+        case.onMessage = mended(case.onMessage)
 
 
 class Broken(Exception):
@@ -128,6 +150,7 @@ async def run_side(side, arguments):
 
 
 async def main():
+    mend_compression_cases()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True, help="command of the echo server")
     parser.add_argument("--client", required=True, help="command of the echoing client; the URL is appended")

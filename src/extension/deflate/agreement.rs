@@ -52,13 +52,17 @@ impl Default for Wishes {
 }
 
 impl Wishes {
-    /// Client: returns what to offer, best first. A server that can't limit its window is asked to keep none
-    /// from message to message.
+    /// Client: returns what to offer, best first. A server that can't keep to the best offer may do with one
+    /// where nothing is kept from message to message.
     pub(super) fn offers(&self) -> Vec<Params> {
+        let best = self.best_offer();
+        if best.server_no_takeover { vec![best] } else { vec![best, best.without_takeover()] }
+    }
+
+    fn best_offer(&self) -> Params {
         let keeps = self.memory.takes_over();
-        let limit = if self.memory.takes_over() { self.memory.peer_bits() } else { MOST_BITS };
-        let server_bits = self.server_bits.min(limit);
-        let best = Params {
+        let server_bits = self.server_bits.min(self.memory.peer_bits());
+        Params {
             server_no_takeover: self.server_no_takeover || !keeps,
             client_no_takeover: self.client_no_takeover || !keeps,
             server_bits: (server_bits < MOST_BITS).then_some(server_bits),
@@ -66,9 +70,7 @@ impl Wishes {
                 MOST_BITS => ClientBits::Any,
                 bits => ClientBits::Max(bits),
             },
-        };
-        let fallback = Params { server_no_takeover: true, server_bits: None, ..best };
-        if best.server_bits.is_some() { vec![best, fallback] } else { vec![best] }
+        }
     }
 
     /// Server: accepts an offer, or declines it.
@@ -106,25 +108,21 @@ impl Wishes {
 
     /// Client: takes the server's answer, which must fit one of the offers.
     pub(super) fn confirm(&self, answer: Params) -> Result<Agreement, &'static str> {
-        let mut misfit = Ok(());
-        for offer in self.offers() {
-            match fits(&offer, &answer) {
-                Ok(()) => return Ok(self.agree(answer)),
-                Err(why) => misfit = misfit.and(Err(why)),
-            }
+        let best = self.best_offer();
+        let misfit = fits(&best, &answer);
+        // An answer that fits the other offer may be to that one, where this end has said that it keeps nothing.
+        let keeps_nothing = !best.server_no_takeover && fits(&best.without_takeover(), &answer).is_ok();
+        if !keeps_nothing {
+            misfit?;
         }
-        misfit.and(Err("nothing was offered"))
-    }
-
-    fn agree(&self, answer: Params) -> Agreement {
         let client_bits = match answer.client_bits {
             ClientBits::Max(bits) => bits.min(self.client_bits),
             ClientBits::Absent | ClientBits::Any => self.client_bits,
         };
-        let takeover = !answer.client_no_takeover && !self.client_no_takeover && self.memory.takes_over();
+        let takeover = !answer.client_no_takeover && !best.client_no_takeover && !keeps_nothing;
         let peer =
             Direction { bits: answer.server_bits.unwrap_or(MOST_BITS), takeover: !answer.server_no_takeover };
-        Agreement { answer, own: Direction { bits: client_bits, takeover }, peer }
+        Ok(Agreement { answer, own: Direction { bits: client_bits, takeover }, peer })
     }
 }
 

@@ -57,6 +57,12 @@ impl Params {
         Ok(params)
     }
 
+    /// Returns these parameters with no context takeover in either direction, so that the server's window needs
+    /// no limit.
+    pub(super) fn without_takeover(self) -> Self {
+        Self { server_no_takeover: true, client_no_takeover: true, server_bits: None, ..self }
+    }
+
     /// Writes the parameters.
     pub(super) fn write(&self) -> ExtensionOffer {
         let mut offer = ExtensionOffer::from_static(NAME);
