@@ -56,7 +56,8 @@
 //! # Guides
 //!
 //! [Handlers](docs::handlers) · [Close codes and limits](docs::close_codes_and_limits) ·
-//! [Writing a converter](docs::writing_a_converter) · [Data flow](docs::data_flow) ·
+//! [Writing a converter](docs::writing_a_converter) · [Compression](docs::compression) ·
+//! [Writing an extension](docs::writing_an_extension) · [Data flow](docs::data_flow) ·
 //! [Architecture](docs::architecture)
 #![forbid(unsafe_code)]
 

@@ -4,6 +4,8 @@
 //!   Ktor, tokio-tungstenite and axum.
 //! - [`close_codes_and_limits`]: what a peer sees when it breaks a rule, and every bound with its default.
 //! - [`writing_a_converter`]: a format of your own, on `converse-core` alone.
+//! - [`writing_an_extension`]: frames changed on their way out and in: negotiation, limits, state.
+//! - [`compression`]: permessage-deflate: what it saves and costs, the memory modes, secrets.
 //! - [`data_flow`]: a message's way in and out: who copies, who allocates, who waits.
 //! - [`architecture`]: the floors, the one task per connection, and why things are as they are.
 
@@ -13,6 +15,9 @@ pub mod architecture {}
 #[doc = include_str!("close_codes_and_limits.md")]
 pub mod close_codes_and_limits {}
 
+#[doc = include_str!("compression.md")]
+pub mod compression {}
+
 #[doc = include_str!("data_flow.md")]
 pub mod data_flow {}
 
@@ -21,3 +26,6 @@ pub mod handlers {}
 
 #[doc = include_str!("writing_a_converter.md")]
 pub mod writing_a_converter {}
+
+#[doc = include_str!("writing_an_extension.md")]
+pub mod writing_an_extension {}

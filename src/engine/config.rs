@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::frame::{MaskSource, Role};
+use crate::{
+    extension::wire_limit,
+    frame::{MaskSource, Role},
+};
 
 /// The longest time that can be told; more is cut to it, so that adding it to the time never overflows.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
@@ -43,8 +46,10 @@ pub(crate) struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// Returns the most bytes of payload that a received frame may have.
-    pub(crate) fn frame_limit(&self) -> u64 {
-        self.max_frame_size.unwrap_or(self.max_message_size)
+    /// Returns the most bytes of payload that a received frame may have: behind extensions it may be a
+    /// little less.
+    pub(crate) fn frame_limit(&self, extended: bool) -> u64 {
+        let message = self.max_message_size;
+        self.max_frame_size.unwrap_or(if extended { wire_limit(message) } else { message })
     }
 }

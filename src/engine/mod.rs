@@ -83,7 +83,7 @@ impl Engine {
     pub(crate) fn new(config: impl Into<Arc<EngineConfig>>, stack: ExtensionStack, now: Instant) -> Self {
         let config = config.into();
         Self {
-            decoder: Decoder::new(config.role, stack.rsv(), config.frame_limit()),
+            decoder: Decoder::new(config.role, stack.rsv(), config.frame_limit(!stack.is_empty())),
             extended: Extended::new(stack),
             collector: Collector::default(),
             assembler: Assembler::new(config.max_message_size),
@@ -140,7 +140,7 @@ impl Engine {
     /// Changes limits and times, from the next header or deadline on.
     pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut EngineConfig)) {
         change(Arc::make_mut(&mut self.config));
-        self.decoder.set_max_frame_size(self.config.frame_limit());
+        self.decoder.set_max_frame_size(self.config.frame_limit(self.extended.is_some()));
         self.assembler.set_max_message_size(self.config.max_message_size);
         self.inbox.set_max_bytes(self.config.receive_queue);
     }

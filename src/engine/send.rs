@@ -111,8 +111,9 @@ impl Engine {
             return Ok(());
         };
         stack.begin(&message, hints);
-        for frame in Fragments::new(message, self.config.fragment_size) {
-            stack.encode(frame, &mut |frame| {
+        let frame_size = self.config.fragment_size;
+        for frame in Fragments::new(message, frame_size) {
+            stack.encode(frame, frame_size, &mut |frame| {
                 queue(frame);
                 Ok(())
             })?;

@@ -20,7 +20,7 @@ pub use error::ExtensionError;
 pub(crate) use offer::is_token;
 pub use offer::{ExtensionGrammarError, ExtensionGrammarFault, ExtensionOffer};
 pub use sink::FrameSink;
-pub(crate) use stack::ExtensionStack;
+pub(crate) use stack::{ExtensionStack, wire_limit};
 
 /// An extension as it is configured: offers itself, accepts offers, and builds the two halves that
 /// work on the frames of one connection (RFC 6455 §9).

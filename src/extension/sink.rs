@@ -20,18 +20,25 @@ use crate::frame::Frame;
 pub struct FrameSink<'a, E> {
     put: &'a mut dyn FnMut(Frame) -> Result<(), E>,
     may_cut: bool,
+    frame_size: usize,
 }
 
 impl<'a, E> FrameSink<'a, E> {
-    /// Builds a sink that hands each frame to `put`, and lets frames be cut anew.
+    /// Builds a sink that hands each frame to `put`, and lets frames of any size be cut anew.
     pub fn new(put: &'a mut dyn FnMut(Frame) -> Result<(), E>) -> Self {
-        Self { put, may_cut: true }
+        Self { put, may_cut: true, frame_size: usize::MAX }
     }
 
     /// Tells that frames may be cut anew, or may not.
     #[must_use]
     pub fn with_cuts(self, may_cut: bool) -> Self {
         Self { may_cut, ..self }
+    }
+
+    /// Sets the longest payload that a frame should have, in bytes.
+    #[must_use]
+    pub fn with_frame_size(self, frame_size: usize) -> Self {
+        Self { frame_size, ..self }
     }
 
     /// Puts a frame out.
@@ -48,10 +55,19 @@ impl<'a, E> FrameSink<'a, E> {
     pub fn may_cut(&self) -> bool {
         self.may_cut
     }
+
+    /// Returns the longest payload that a frame should have, in bytes, as far as it may be cut: the session's
+    /// [`fragment_size`](crate::SessionOptions::fragment_size) for an encoder, and any for a decoder.
+    pub fn frame_size(&self) -> usize {
+        self.frame_size
+    }
 }
 
 impl<E> fmt::Debug for FrameSink<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrameSink").field("may_cut", &self.may_cut).finish_non_exhaustive()
+        f.debug_struct("FrameSink")
+            .field("may_cut", &self.may_cut)
+            .field("frame_size", &self.frame_size)
+            .finish_non_exhaustive()
     }
 }

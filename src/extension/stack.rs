@@ -21,6 +21,12 @@ const MADE_CONTROL: ProtocolError = ProtocolError::new(
     "extension made a control frame of data",
 );
 
+/// Returns the most bytes on the wire that make a message of `limit` bytes: what does not shrink grows by a few
+/// for each frame, block and flush.
+pub(crate) const fn wire_limit(limit: u64) -> u64 {
+    limit.saturating_add(limit / 8).saturating_add(1024)
+}
+
 /// Encodes in the order of the server's answer, and decodes in reverse (RFC 6455 §9.1).
 #[derive(Default)]
 pub(crate) struct ExtensionStack {
@@ -118,13 +124,14 @@ impl ExtensionStack {
         }
     }
 
-    /// Takes a data frame through all encoders.
+    /// Takes a data frame through all encoders; none that comes out should be over `frame_size` bytes.
     pub(crate) fn encode(
         &mut self,
         frame: Frame,
+        frame_size: usize,
         put: &mut dyn FnMut(Frame) -> Result<(), ExtensionError>,
     ) -> Result<(), ExtensionError> {
-        encode_through(&mut self.layers, frame, put)
+        encode_through(&mut self.layers, frame, frame_size, put)
     }
 
     /// Takes a data frame through all decoders, in reverse order; `limit` is for what comes out.
@@ -157,11 +164,13 @@ impl ExtensionStack {
 fn encode_through(
     layers: &mut [Layer],
     frame: Frame,
+    frame_size: usize,
     put: &mut dyn FnMut(Frame) -> Result<(), ExtensionError>,
 ) -> Result<(), ExtensionError> {
     let Some((layer, rest)) = layers.split_first_mut() else { return put(frame) };
-    let mut next = |frame| encode_through(rest, frame, put);
-    layer.encoder.encode(frame, &mut FrameSink::new(&mut next).with_cuts(layer.may_cut))
+    let mut next = |frame| encode_through(rest, frame, frame_size, put);
+    let mut out = FrameSink::new(&mut next).with_cuts(layer.may_cut).with_frame_size(frame_size);
+    layer.encoder.encode(frame, &mut out)
 }
 
 fn decode_through(

@@ -39,7 +39,8 @@ pub struct SessionOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Payload bytes of one received frame; `None`, the default, means as many as a message may have.
+    /// Payload bytes of one received frame; `None`, the default, means as many as a message may have, and
+    /// with extensions an eighth and 1 KiB more, since what does not shrink grows.
     pub max_frame_size: Option<usize>,
     /// Payload bytes of one received message, behind the extensions. Default: 1 MiB.
     pub max_message_size: usize,

@@ -14,6 +14,7 @@ use crate::{
             memory::History,
             states::{build_inflate, keep_buffer, keep_inflate, take_buffer, take_inflate},
         },
+        wire_limit,
     },
     frame::{CloseCode, Frame, OpCode, ProtocolError, Rsv},
 };
@@ -95,9 +96,7 @@ impl Decoder {
                 inflate
             }
         };
-        // Data that does not shrink grows by a few bytes for each block and flush.
-        let most_wire = limit.saturating_add(limit / 8 + 1024);
-        Ok(Open { inflate, opcode, plain: 0, wire: 0, most_wire, ends: 0 })
+        Ok(Open { inflate, opcode, plain: 0, wire: 0, most_wire: wire_limit(limit), ends: 0 })
     }
 
     fn end(&mut self, open: Open) {
@@ -227,9 +226,8 @@ impl Unpacking<'_, '_> {
         let mut probe = [0; TAIL.len() + 1];
         probe[..TAIL.len()].copy_from_slice(&TAIL);
         let filled = self.filled;
-        let (taken, status) = self.inflate(&probe, InflateFlush::Block)?;
-        let ends = taken == TAIL.len() && self.filled == filled && status != Status::StreamEnd;
-        if ends { Ok(()) } else { Err(TRUNCATED) }
+        let (taken, _) = self.inflate(&probe, InflateFlush::Block)?;
+        if taken == TAIL.len() && self.filled == filled { Ok(()) } else { Err(TRUNCATED) }
     }
 
     fn spill(&mut self) -> Result<(), ProtocolError> {

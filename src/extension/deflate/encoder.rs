@@ -48,8 +48,6 @@ struct Open {
     /// The first frame's, as long as none has been put out.
     opcode: OpCode,
     rsv: Rsv,
-    /// The length of the longest frame that came in: those put out are no longer.
-    frame_size: usize,
     plain: u64,
     wire: u64,
 }
@@ -93,7 +91,7 @@ impl Encoder {
             }
         };
         let pending = Pending { buffer: take_buffer(), start: 0, end: 0 };
-        Ok(Open { deflate, pending, opcode: frame.opcode, rsv: frame.rsv, frame_size: 1, plain: 0, wire: 0 })
+        Ok(Open { deflate, pending, opcode: frame.opcode, rsv: frame.rsv, plain: 0, wire: 0 })
     }
 
     fn end(&mut self, open: Open) {
@@ -170,10 +168,8 @@ impl Open {
             let rsv = frame.rsv | self.rsv;
             return self.put(self.pending.len(), frame.fin, rsv, out);
         }
-        let whole = self.plain == frame.payload.len() as u64 && frame.fin;
-        self.frame_size = self.frame_size.max(frame.payload.len());
-        while !whole && self.pending.len() > self.frame_size {
-            self.put(self.frame_size, false, self.rsv, out)?;
+        while self.pending.len() > out.frame_size() {
+            self.put(out.frame_size(), false, self.rsv, out)?;
         }
         if frame.fin { self.put(self.pending.len(), true, self.rsv, out) } else { Ok(()) }
     }
