@@ -1,0 +1,271 @@
+//! Checks permessage-deflate with our client against another implementation's echo server: every configuration of
+//! ours, and every configuration of the server, in each memory mode. Run by `tests/interop/run`.
+//! Usage: deflate_client ws://HOST:PORT
+
+mod deflate_config;
+
+use std::{fmt::Debug, process::ExitCode, sync::Arc, time::Duration};
+
+use converse::{Client, CloseCode, CloseReason, Message, Session, extension::DeflateStats};
+use deflate_config::{COMPACT_HISTORY, Config, Memory, REPORT_PLEASE, report};
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Outcome<T = ()> = Result<T, BoxError>;
+
+const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+const AT_A_TIME: usize = 4;
+const EVERY_UTF8_LENGTH: &str = "aé€😀\u{0}\u{ffff}\u{10ffff}";
+
+/// What is not equal is shown in short: it may be megabytes.
+fn equal<T: PartialEq + Debug>(got: T, wanted: T) -> Outcome {
+    if got == wanted {
+        return Ok(());
+    }
+    let [got, wanted] = [got, wanted].map(|value| format!("{value:?}").chars().take(200).collect::<String>());
+    Err(format!("got {got}, wanted {wanted}").into())
+}
+
+fn holds(rule: bool, what: impl FnOnce() -> String) -> Outcome {
+    if rule { Ok(()) } else { Err(what().into()) }
+}
+
+// --- messages
+
+fn orders(size: usize) -> Message {
+    let mut text = String::new();
+    for id in 0_u64.. {
+        let order = json!({ "id": id, "customer": "Grace Hopper", "price": id * 7919 % 100_000, "note": null });
+        text += &order.to_string();
+        if text.len() >= size {
+            break;
+        }
+    }
+    text.truncate(size);
+    text.into()
+}
+
+/// Incompressible, and the same in each run (xorshift64).
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 7692_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+fn long_text() -> Message {
+    (0..7000_u32).map(|at| format!("{} é€😀 ", at * 7919 % 6007)).collect::<String>().into()
+}
+
+// --- what was agreed
+
+/// Who forgets and how far each side looks back, as the server answered.
+struct Agreed {
+    server_forgets: bool,
+    client_forgets: bool,
+    server_bits: u8,
+    client_bits: u8,
+}
+
+impl Agreed {
+    fn new(stats: &DeflateStats) -> Outcome<Self> {
+        let answer = stats.agreed();
+        let bits = |name| answer.value(name).map_or(Ok(15), str::parse);
+        Ok(Self {
+            server_forgets: answer.has_param("server_no_context_takeover"),
+            client_forgets: answer.has_param("client_no_context_takeover"),
+            server_bits: bits("server_max_window_bits")?,
+            client_bits: bits("client_max_window_bits")?,
+        })
+    }
+
+    /// The server gave what we asked for (`ours`), and we took what it is configured with (`theirs`).
+    fn check(&self, ours: Config, theirs: Config, memory: Memory) -> Outcome {
+        let frugal = memory == Memory::NoTakeover;
+        holds(self.server_forgets || !(ours.server_forgets || theirs.server_forgets || frugal), || {
+            "no server_no_context_takeover".into()
+        })?;
+        holds(self.client_forgets || !(ours.client_forgets || theirs.client_forgets || frugal), || {
+            "no client_no_context_takeover".into()
+        })?;
+        let limit = |config: Config| config.server_bits.unwrap_or(15);
+        holds(self.server_bits <= limit(ours).min(limit(theirs)), || {
+            format!("server_max_window_bits={}", self.server_bits)
+        })?;
+        let compact = memory == Memory::Compact;
+        holds(!compact || self.server_forgets || 1 << self.server_bits <= COMPACT_HISTORY, || {
+            format!("server_max_window_bits={} in compact mode", self.server_bits)
+        })?;
+        let limit = |config: Config| config.client_bits.unwrap_or(15);
+        holds(self.client_bits <= limit(ours).min(limit(theirs)), || {
+            format!("client_max_window_bits={}", self.client_bits)
+        })
+    }
+}
+
+// --- one conversation
+
+struct Talk {
+    session: Session,
+    stats: Arc<DeflateStats>,
+}
+
+/// The bytes that a message took on the wire.
+#[derive(Clone, Copy)]
+struct Trip {
+    there: u64,
+    back: u64,
+}
+
+impl Talk {
+    async fn echo(&mut self, message: Message) -> Outcome<Trip> {
+        let (sent, received) = (self.stats.sent().wire_bytes, self.stats.received().wire_bytes);
+        self.session.send(message.clone()).await?;
+        equal(self.session.receive().await?, Some(message))?;
+        let there = self.stats.sent().wire_bytes - sent;
+        Ok(Trip { there, back: self.stats.received().wire_bytes - received })
+    }
+
+    /// Each side looks back no further than agreed; and as far, where it has room for it.
+    async fn check_reach(&mut self, agreed: &Agreed, memory: Memory) -> Outcome {
+        let short = json!({ "kind": "order", "id": 7692, "customer": "Ada Lovelace", "items": [1, 22, 333] });
+        // Twice the noise is beyond a window of 9 or 10 bits, and well within one of 12.
+        for (message, reached_from) in [(Message::from(short.to_string()), 9), (noise(3000).into(), 12)] {
+            let first = self.echo(message.clone()).await?;
+            let second = self.echo(message).await?;
+            let client_has_room = memory == Memory::Dedicated || reached_from == 9;
+            for (side, forgets, bits, has_room, was, now) in [
+                ("client", agreed.client_forgets, agreed.client_bits, client_has_room, first.there, second.there),
+                ("server", agreed.server_forgets, agreed.server_bits, true, first.back, second.back),
+            ] {
+                let reaches = !forgets && bits >= reached_from;
+                holds(!(reaches && has_room) || now <= was / 4, || {
+                    format!("no takeover: the {side} wrote {was} bytes, then {now}")
+                })?;
+                holds(reaches || now * 10 >= was * 9, || {
+                    format!("the {side} looked back too far: {was} bytes, then {now}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn small_messages(&mut self) -> Outcome {
+        let kib = orders(1 << 10);
+        for text in ["", "", "x"] {
+            self.echo(text.into()).await?;
+        }
+        self.echo(Message::binary(Vec::new())).await?;
+        self.echo(EVERY_UTF8_LENGTH.repeat(50).into()).await?;
+        for _ in 0..20 {
+            self.echo(kib.clone()).await?;
+        }
+        self.echo(noise(10 << 10).into()).await?;
+        self.session.ping().await?;
+        self.echo(kib).await.map(|_| ())
+    }
+
+    async fn large_messages(&mut self) -> Outcome {
+        self.echo(long_text()).await?;
+        self.echo(orders(1 << 20)).await.map(|_| ())
+    }
+
+    /// The server's counts are ours, but for its own answer.
+    async fn check_report(&mut self) -> Outcome {
+        let received = report(&self.session).unwrap_or_default()["received"].take();
+        self.session.send(REPORT_PLEASE).await?;
+        let theirs = self.session.receive().await?.ok_or("the server closed")?;
+        let theirs: Value = serde_json::from_slice(theirs.as_bytes())?;
+        let ours = report(&self.session).unwrap_or_default();
+        equal(&theirs["agreed"], &ours["agreed"])?;
+        equal(&theirs["received"], &ours["sent"])?;
+        equal(&theirs["sent"], &received)
+    }
+
+    async fn close(self) -> Outcome {
+        let reason = CloseReason::new(CloseCode::NORMAL, "done");
+        let closed = self.session.close(reason.clone()).await;
+        equal(closed.received.clone(), Some(reason))
+    }
+}
+
+/// One combination: what we are configured with, and what the server is.
+#[derive(Clone, Copy)]
+struct Check {
+    ours: Config,
+    theirs: Config,
+    memory: Memory,
+    turn: usize,
+    large: bool,
+}
+
+impl Check {
+    fn all() -> Vec<Self> {
+        let mut checks = Vec::new();
+        let plain = Config::default();
+        for (mode, memory) in Memory::ALL.into_iter().enumerate() {
+            for (at, config) in Config::all().into_iter().enumerate() {
+                let turn = at + mode;
+                // Each configuration of ours meets the large messages in one of the memory modes: they cost the most.
+                let large = turn % Memory::ALL.len() == 0;
+                checks.push(Self { ours: config, theirs: plain, memory, turn, large });
+                checks.push(Self { ours: plain, theirs: config, memory, turn, large: false });
+            }
+        }
+        checks
+    }
+
+    fn name(&self) -> String {
+        format!("ours {} {}, theirs {}", self.ours.path(), self.memory.name(), self.theirs.path())
+    }
+
+    async fn play(self, url: String) -> Outcome {
+        let client = Client::new(self.ours.options(self.memory, self.turn));
+        let session = client.connect(&format!("{url}{}", self.theirs.path())).await?;
+        let stats = session.extension::<DeflateStats>().ok_or("no extension was agreed")?;
+        let agreed = Agreed::new(&stats)?;
+        agreed.check(self.ours, self.theirs, self.memory).map_err(|error| format!("{error} in {}", stats.agreed()))?;
+        let mut talk = Talk { session, stats };
+        talk.check_reach(&agreed, self.memory).await?;
+        talk.small_messages().await?;
+        if self.large {
+            talk.large_messages().await?;
+        }
+        talk.check_report().await?;
+        talk.close().await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Some(url) = std::env::args().nth(1) else {
+        eprintln!("usage: deflate_client ws://HOST:PORT");
+        return ExitCode::from(2);
+    };
+    let (mut passed, mut failed) = (0, 0);
+    let mut outcomes = futures::stream::iter(Check::all())
+        .map(|check| {
+            let url = url.trim_end_matches('/').to_owned();
+            async move { (check.name(), tokio::time::timeout(CHECK_TIMEOUT, check.play(url)).await) }
+        })
+        .buffer_unordered(AT_A_TIME);
+    while let Some((name, outcome)) = outcomes.next().await {
+        match outcome.unwrap_or_else(|_| Err("timed out".into())) {
+            Ok(()) => {
+                passed += 1;
+                println!("ok {name}");
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED {name}: {error}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,42 @@
+// What the permessage-deflate checks send. Runs in node and in a browser: bytes are what the caller's `bytes` makes.
+
+const MULTIBYTE = 'aé€😀\u0000\uffff\u{10ffff}';
+const SHORT_JSON = JSON.stringify({ kind: 'order', id: 7692, customer: 'Ada Lovelace', items: [1, 22, 333], paid: true });
+
+function orders(size) {
+  const text = JSON.stringify(
+    Array.from({ length: Math.ceil(size / 60) }, (_, id) => ({ id, customer: 'Grace Hopper', price: (id * 7919) % 100_000, note: null })),
+  );
+  return text.slice(0, size);
+}
+
+export const KIB_JSON = orders(1 << 10);
+const MIB_JSON = orders(1 << 20);
+const LONG_TEXT = Array.from({ length: 7000 }, (_, at) => `${(at * 7919) % 6007} é€😀 `).join('');
+
+// Incompressible, and the same in each run (xorshift32).
+function noise(length) {
+  let state = 7692;
+  return Uint8Array.from({ length }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state;
+  });
+}
+
+const bytes = globalThis.Buffer ? (array) => Buffer.from(array) : (array) => array;
+const NOISE = bytes(noise(10 << 10));
+
+// What is sent twice to see how far each side looks back. Twice the noise is beyond a window of 9 or 10 bits, and well
+// within one of 12.
+export const PROBES = [
+  { message: SHORT_JSON, reachedFrom: 9, short: true },
+  { message: bytes(NOISE.slice(0, 3000)), reachedFrom: 12, short: false },
+];
+export const SMALL = ['', '', 'x', bytes([]), KIB_JSON, MULTIBYTE.repeat(50), NOISE, KIB_JSON];
+export const LARGE = [LONG_TEXT, MIB_JSON];
+export const FRAGMENTED = [
+  [SHORT_JSON, '', KIB_JSON, MULTIBYTE],
+  [NOISE.slice(0, 1), NOISE.slice(1, 9000), NOISE.slice(9000)],
+];
