@@ -4,10 +4,13 @@
 
 mod deflate_config;
 
-use std::{fmt::Debug, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, process::ExitCode, sync::Arc, time::Duration};
 
-use converse::{Client, CloseCode, CloseReason, Message, Session, extension::DeflateStats};
-use deflate_config::{COMPACT_HISTORY, Config, Memory, REPORT_PLEASE, report};
+use converse::{
+    Client, CloseCode, CloseReason, Message, Session,
+    extension::{DeflateStats, ExtensionOffer},
+};
+use deflate_config::{COMPACT_HISTORY, Config, FRAGMENT_SIZES, Memory, REPORT_PLEASE, report};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -36,7 +39,8 @@ fn holds(rule: bool, what: impl FnOnce() -> String) -> Outcome {
 fn orders(size: usize) -> Message {
     let mut text = String::new();
     for id in 0_u64.. {
-        let order = json!({ "id": id, "customer": "Grace Hopper", "price": id * 7919 % 100_000, "note": null });
+        let order =
+            json!({ "id": id, "customer": "Grace Hopper", "price": id * 7919 % 100_000, "note": null });
         text += &order.to_string();
         if text.len() >= size {
             break;
@@ -108,6 +112,12 @@ impl Agreed {
     }
 }
 
+/// Parameters have no order.
+fn parameters(agreed: &Value) -> Outcome<BTreeMap<String, Option<String>>> {
+    let agreed: ExtensionOffer = agreed.as_str().unwrap_or_default().parse()?;
+    Ok(agreed.params().map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).collect())
+}
+
 // --- one conversation
 
 struct Talk {
@@ -140,7 +150,14 @@ impl Talk {
             let second = self.echo(message).await?;
             let client_has_room = memory == Memory::Dedicated || reached_from == 9;
             for (side, forgets, bits, has_room, was, now) in [
-                ("client", agreed.client_forgets, agreed.client_bits, client_has_room, first.there, second.there),
+                (
+                    "client",
+                    agreed.client_forgets,
+                    agreed.client_bits,
+                    client_has_room,
+                    first.there,
+                    second.there,
+                ),
                 ("server", agreed.server_forgets, agreed.server_bits, true, first.back, second.back),
             ] {
                 let reaches = !forgets && bits >= reached_from;
@@ -162,15 +179,17 @@ impl Talk {
         }
         self.echo(Message::binary(Vec::new())).await?;
         self.echo(EVERY_UTF8_LENGTH.repeat(50).into()).await?;
-        for _ in 0..20 {
-            self.echo(kib.clone()).await?;
-        }
+        self.echo(kib.clone()).await?;
         self.echo(noise(10 << 10).into()).await?;
         self.session.ping().await?;
         self.echo(kib).await.map(|_| ())
     }
 
-    async fn large_messages(&mut self) -> Outcome {
+    async fn many_and_large_messages(&mut self) -> Outcome {
+        let kib = orders(1 << 10);
+        for _ in 0..20 {
+            self.echo(kib.clone()).await?;
+        }
         self.echo(long_text()).await?;
         self.echo(orders(1 << 20)).await.map(|_| ())
     }
@@ -182,7 +201,7 @@ impl Talk {
         let theirs = self.session.receive().await?.ok_or("the server closed")?;
         let theirs: Value = serde_json::from_slice(theirs.as_bytes())?;
         let ours = report(&self.session).unwrap_or_default();
-        equal(&theirs["agreed"], &ours["agreed"])?;
+        equal(parameters(&theirs["agreed"])?, parameters(&ours["agreed"])?)?;
         equal(&theirs["received"], &ours["sent"])?;
         equal(&theirs["sent"], &received)
     }
@@ -200,8 +219,8 @@ struct Check {
     ours: Config,
     theirs: Config,
     memory: Memory,
-    turn: usize,
-    large: bool,
+    fragment_size: usize,
+    everything: bool,
 }
 
 impl Check {
@@ -210,31 +229,34 @@ impl Check {
         let plain = Config::default();
         for (mode, memory) in Memory::ALL.into_iter().enumerate() {
             for (at, config) in Config::all().into_iter().enumerate() {
-                let turn = at + mode;
-                // Each configuration of ours meets the large messages in one of the memory modes: they cost the most.
-                let large = turn % Memory::ALL.len() == 0;
-                checks.push(Self { ours: config, theirs: plain, memory, turn, large });
-                checks.push(Self { ours: plain, theirs: config, memory, turn, large: false });
+                let fragment_size = FRAGMENT_SIZES[(at / 3 + mode) % FRAGMENT_SIZES.len()];
+                // Each configuration of ours meets everything in one of the memory modes: it takes the most time.
+                let everything = (at + mode) % Memory::ALL.len() == 0;
+                checks.push(Self { ours: config, theirs: plain, memory, fragment_size, everything });
+                checks.push(Self { ours: plain, theirs: config, memory, fragment_size, everything: false });
             }
         }
         checks
     }
 
     fn name(&self) -> String {
-        format!("ours {} {}, theirs {}", self.ours.path(), self.memory.name(), self.theirs.path())
+        let (ours, theirs) = (self.ours.path(), self.theirs.path());
+        format!("ours {ours}/{}/{}, theirs {theirs}", self.memory.name(), self.fragment_size)
     }
 
     async fn play(self, url: String) -> Outcome {
-        let client = Client::new(self.ours.options(self.memory, self.turn));
+        let client = Client::new(self.ours.options(self.memory, self.fragment_size));
         let session = client.connect(&format!("{url}{}", self.theirs.path())).await?;
         let stats = session.extension::<DeflateStats>().ok_or("no extension was agreed")?;
         let agreed = Agreed::new(&stats)?;
-        agreed.check(self.ours, self.theirs, self.memory).map_err(|error| format!("{error} in {}", stats.agreed()))?;
+        agreed
+            .check(self.ours, self.theirs, self.memory)
+            .map_err(|error| format!("{error} in {}", stats.agreed()))?;
         let mut talk = Talk { session, stats };
         talk.check_reach(&agreed, self.memory).await?;
         talk.small_messages().await?;
-        if self.large {
-            talk.large_messages().await?;
+        if self.everything {
+            talk.many_and_large_messages().await?;
         }
         talk.check_report().await?;
         talk.close().await

@@ -13,8 +13,8 @@ pub(crate) const REPORT_PLEASE: &str = "?";
 /// What the compact mode keeps; peers may look back 10 bits then.
 pub(crate) const COMPACT_HISTORY: usize = 1024;
 const MAX_MESSAGE: usize = 16 << 20;
-/// Control frame's size, a page, and more than most messages have: they take turns.
-const FRAGMENT_SIZES: [usize; 3] = [125, 4096, 128 << 10];
+/// As small as a control frame, a page, and more than most messages have.
+pub(crate) const FRAGMENT_SIZES: [usize; 3] = [125, 4096, 128 << 10];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Memory {
@@ -91,11 +91,10 @@ impl Config {
         extension
     }
 
-    /// Returns the options of a session; `turn` chooses the size of its fragments.
-    pub(crate) fn options(self, memory: Memory, turn: usize) -> SessionOptions {
+    pub(crate) fn options(self, memory: Memory, fragment_size: usize) -> SessionOptions {
         SessionOptions::default()
             .max_message_size(MAX_MESSAGE)
-            .fragment_size(FRAGMENT_SIZES[turn % FRAGMENT_SIZES.len()])
+            .fragment_size(fragment_size)
             .extension(self.extension(memory))
     }
 }

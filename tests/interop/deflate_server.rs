@@ -1,5 +1,5 @@
 //! An echo server with every configuration of permessage-deflate, each at a path of its own:
-//! `/snct=1/cnct=0/swb=10/cwb=-/compact`. The text `?` is answered, uncompressed, with what was agreed and counted.
+//! `/snct=1/cnct=0/swb=10/cwb=-/compact/125`, which ends in the size of fragments. The text `?` is answered, uncompressed, with what was agreed and counted.
 //! Run by `tests/interop/run`.
 
 mod deflate_config;
@@ -7,7 +7,7 @@ mod deflate_config;
 use std::io::Write;
 
 use converse::{OriginPolicy, Server, Session, SessionOptions};
-use deflate_config::{Config, Memory, REPORT_PLEASE, report};
+use deflate_config::{Config, FRAGMENT_SIZES, Memory, REPORT_PLEASE, report};
 
 async fn echo(mut session: Session) -> converse::Result<()> {
     while let Some(message) = session.receive().await? {
@@ -27,10 +27,12 @@ async fn echo(mut session: Session) -> converse::Result<()> {
 async fn main() -> converse::Result<()> {
     // The browser's page comes from another port.
     let mut server = Server::new(SessionOptions::default()).origin_policy(OriginPolicy::any());
-    for (mode, memory) in Memory::ALL.into_iter().enumerate() {
-        for (at, config) in Config::all().into_iter().enumerate() {
-            let path = format!("{}/{}", config.path(), memory.name());
-            server = server.route_with(&path, config.options(memory, at + mode), echo);
+    for memory in Memory::ALL {
+        for config in Config::all() {
+            for size in FRAGMENT_SIZES {
+                let path = format!("{}/{}/{size}", config.path(), memory.name());
+                server = server.route_with(&path, config.options(memory, size), echo);
+            }
         }
     }
     let server = server.bind("127.0.0.1:0").await?;
