@@ -1,6 +1,6 @@
 """Runs the checks of deflate_page.mjs in a headless Chromium, and prints what the page tells.
 
-Usage: deflate_browser.py CHROMIUM PROFILE_DIRECTORY [--memories dedicated,compact,none] ws://HOST:PORT
+Usage: deflate_browser.py CHROMIUM PROFILE_DIRECTORY ws://HOST:PORT
 """
 
 import functools
@@ -15,7 +15,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlencode
 
 DEADLINE_WITHOUT_A_LINE = 60
-MEMORIES = "dedicated,compact,none"
 
 
 class Pages(SimpleHTTPRequestHandler):
@@ -53,14 +52,12 @@ def print_lines(browser):
             return line.endswith(" 0 failed")
 
 
-def main(chromium, profile, *options):
-    server = options[-1].rstrip("/")
-    memories = options[options.index("--memories") + 1] if "--memories" in options else MEMORIES
+def main(chromium, profile, server):
     handler = functools.partial(Pages, directory=os.path.dirname(os.path.abspath(__file__)))
     pages = PageServer(("127.0.0.1", 0), handler)
     threading.Thread(target=pages.serve_forever, daemon=True).start()
     shutil.rmtree(profile, ignore_errors=True)
-    query = urlencode({"server": server, "memories": memories})
+    query = urlencode({"server": server.rstrip("/")})
     command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     command += ["--no-first-run", f"--user-data-dir={profile}"]
     command.append(f"http://127.0.0.1:{pages.server_port}/deflate_page.html?{query}")

@@ -1,6 +1,6 @@
 // Checks permessage-deflate with node `ws` as the client: every offer in every memory mode of the server, and every
 // configuration of the server against an offer of `client_max_window_bits` (as Chromium makes it).
-// Usage: deflate_client.mjs ws://HOST:PORT [--memories dedicated,compact,none]
+// Usage: deflate_client.mjs ws://HOST:PORT
 
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
@@ -12,8 +12,6 @@ import * as rules from './deflate_rules.mjs';
 const CHECK_TIMEOUT = 60_000;
 const AT_A_TIME = 4;
 const url = process.argv[2].replace(/\/$/, '');
-const memoriesAt = process.argv.indexOf('--memories');
-const memories = (memoriesAt < 0 ? 'dedicated,compact,none' : process.argv[memoriesAt + 1]).split(',');
 
 // An open socket whose messages can be awaited one by one, and whose compressed bytes are counted.
 async function dial(path, offer) {
@@ -80,8 +78,8 @@ async function checkReach(socket, answer, memory) {
   }
 }
 
-async function talkOnce(offer, config, memory, talk) {
-  const socket = await dial(rules.pathOf(config, memory), offer);
+async function talkOnce(path, offer, config, memory, talk) {
+  const socket = await dial(path, offer);
   const answer = rules.parse(socket.answer);
   rules.checkAnswer(answer, offer, config, memory);
   // The library keeps to a limit that it offered, also when the answer does not repeat it.
@@ -102,29 +100,28 @@ async function smallMessages(socket) {
   for (const message of SMALL) await echo(socket, message);
 }
 
-async function allMessages(socket) {
+async function everything(socket) {
   await smallMessages(socket);
   for (let turn = 0; turn < 20; turn++) await echo(socket, KIB_JSON);
   const pong = once(socket, 'pong');
   socket.ping('between');
   assert.equal((await pong)[0].toString(), 'between');
   for (const fragments of FRAGMENTED) await echoFragments(socket, fragments);
-}
-
-async function largeToo(socket) {
-  await allMessages(socket);
   for (const message of LARGE) await echo(socket, message);
 }
 
 function* checks() {
-  for (const [mode, memory] of memories.entries()) {
+  for (const [mode, memory] of rules.MEMORIES.entries()) {
     for (const [at, offer] of rules.OFFERS.entries()) {
-      // Each offer meets the large messages in one of the memory modes: they cost the most.
-      const talk = (at + mode) % memories.length === 0 ? largeToo : allMessages;
-      yield [`offer ${rules.pathOf(offer, memory)}`, () => talkOnce(offer, rules.NOTHING_ASKED, memory, talk)];
+      // Each offer meets everything in one of the memory modes: it takes the most time.
+      const talk = (at + mode) % rules.MEMORIES.length === 0 ? everything : smallMessages;
+      const path = rules.pathOf(rules.NOTHING_ASKED, memory, Math.floor(at / 3) + mode);
+      const name = `offer ${JSON.stringify(offer)} to ${path}`;
+      yield [name, () => talkOnce(path, offer, rules.NOTHING_ASKED, memory, talk)];
     }
-    for (const config of rules.CONFIGS) {
-      yield [`config ${rules.pathOf(config, memory)}`, () => talkOnce(rules.AS_CHROMIUM_OFFERS, config, memory, smallMessages)];
+    for (const [at, config] of rules.CONFIGS.entries()) {
+      const path = rules.pathOf(config, memory, Math.floor(at / 3) + mode);
+      yield [`config ${path}`, () => talkOnce(path, rules.AS_CHROMIUM_OFFERS, config, memory, smallMessages)];
     }
   }
 }

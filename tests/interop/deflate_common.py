@@ -8,6 +8,7 @@ import zlib
 from websockets.extensions import permessage_deflate
 from websockets.frames import CONT, CTRL_OPCODES
 
+FRAGMENT_SIZES = [125, 4096, 128 << 10]
 MEMORIES = ["dedicated", "compact", "none"]
 # The servers' `MemoryMode::Compact { history: 1024 }` needs a peer that looks back no further than this.
 COMPACT_BITS = 10
@@ -34,14 +35,14 @@ def combinations(client_bits):
 NOTHING_ASKED = dict(zip(PARAMETERS, (False, False, None, None)))
 
 
-def path_of(config, memory=None):
+def path_of(config, memory, turn):
+    """`turn` chooses the size of the server's fragments."""
     shown = [str(int(value)) if isinstance(value, bool) else str(value or "-") for value in config.values()]
-    path = "/snct={}/cnct={}/swb={}/cwb={}".format(*shown)
-    return path if memory is None else f"{path}/{memory}"
+    return "/snct={}/cnct={}/swb={}/cwb={}".format(*shown) + f"/{memory}/{FRAGMENT_SIZES[turn % len(FRAGMENT_SIZES)]}"
 
 
 def config_of(path):
-    """Reads what `path_of` writes, without a memory mode."""
+    """Reads what a path configures: /snct=1/cnct=0/swb=10/cwb=-"""
     values = [part.partition("=")[2] for part in path.split("/")[1:5]]
     bits = [None if value == "-" else int(value) for value in values[2:]]
     return dict(zip(PARAMETERS, (values[0] == "1", values[1] == "1", *bits)))

@@ -7,7 +7,9 @@ const CLIENT_BITS = [null, 9, 12, 15];
 const OFFERED_CLIENT_BITS = [null, true, 9, 12, 15];
 // The servers' `MemoryMode::Compact { history: 1024 }` needs a peer that looks back no further than this.
 const COMPACT_BITS = 10;
+const FRAGMENT_SIZES = [125, 4096, 128 << 10];
 
+export const MEMORIES = ['dedicated', 'compact', 'none'];
 export const NOTHING_ASKED = { snct: false, cnct: false, swb: null, cwb: null };
 export const AS_CHROMIUM_OFFERS = { ...NOTHING_ASKED, cwb: true };
 export const OFFERS = combinations(OFFERED_CLIENT_BITS);
@@ -23,12 +25,13 @@ function assert(holds, what) {
   if (!holds) throw new Error(what);
 }
 
-export function pathOf(config, memory) {
+// `turn` chooses the size of the server's fragments.
+export function pathOf(config, memory, turn) {
   const shown = Object.entries(config).map(([name, value]) => {
     const text = value === null ? '-' : name.endsWith('nct') ? Number(value) : value;
     return `/${name}=${text}`;
   });
-  return shown.join('') + (memory === '-' ? '' : `/${memory}`);
+  return `${shown.join('')}/${memory}/${FRAGMENT_SIZES[turn % FRAGMENT_SIZES.length]}`;
 }
 
 // The parameters of the one extension in a Sec-WebSocket-Extensions header.
@@ -71,10 +74,9 @@ export function checkAnswer(answer, offer, config, memory) {
 // Each side looks back no further than agreed; and as far, where it has room for it. `first` and `second` are the bytes
 // that the same message took twice.
 export function checkReach(probe, answer, memory, first, second) {
-  const dedicated = memory === 'dedicated' || memory === '-';
   const sides = {
     client: { forgets: answer.cnct, bits: answer.cwb ?? 15, hasRoom: true },
-    server: { forgets: answer.snct, bits: answer.swb ?? 15, hasRoom: dedicated || probe.short },
+    server: { forgets: answer.snct, bits: answer.swb ?? 15, hasRoom: memory === 'dedicated' || probe.short },
   };
   for (const [side, { forgets, bits, hasRoom }] of Object.entries(sides)) {
     const reaches = !forgets && bits >= probe.reachedFrom;
