@@ -55,6 +55,11 @@ node_env() { # SUITE
     cp "$source/package-lock.json" "$node/installed.json"
 }
 
+# Debian's own, because what browser makers offer for download is no package of a system.
+browser_env() { # SUITE
+    has chromium || apt_install --no-install-recommends chromium || skip "$1" "no chromium, and no root on Debian to install it"
+}
+
 # Builds one example in release mode and leaves its path in $built.
 release_example() { # SUITE NAME
     built="$target/release/examples/$2"
