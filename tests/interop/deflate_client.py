@@ -78,6 +78,8 @@ class Talk:
                 "server": (inner.remote_no_context_takeover, inner.remote_max_window_bits, dedicated),
             }
             for (side, (forgets, bits, has_room)), was, now in zip(sides.items(), first, second):
+                if was == 0:
+                    raise AssertionError(f"the {side} compressed nothing")
                 reaches = not forgets and bits >= reached_from
                 if reaches and (has_room or message is SHORT_JSON) and now > was * FOUND_AGAIN:
                     raise AssertionError(f"no takeover: the {side} wrote {was} bytes, then {now}")

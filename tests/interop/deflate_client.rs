@@ -19,6 +19,9 @@ type Outcome<T = ()> = Result<T, BoxError>;
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
 const AT_A_TIME: usize = 4;
+/// Shrinks even alone, so that each memory mode compresses it.
+const SHORT_JSON: &str =
+    r#"{"kind":"order","items":[{"id":1,"count":1},{"id":2,"count":2},{"id":3,"count":3}],"id":76}"#;
 const EVERY_UTF8_LENGTH: &str = "aé€😀\u{0}\u{ffff}\u{10ffff}";
 
 /// What is not equal is shown in short: it may be megabytes.
@@ -143,9 +146,12 @@ impl Talk {
 
     /// Each side looks back no further than agreed; and as far, where it has room for it.
     async fn check_reach(&mut self, agreed: &Agreed, memory: Memory) -> Outcome {
-        let short = json!({ "kind": "order", "id": 7692, "customer": "Ada Lovelace", "items": [1, 22, 333] });
-        // Twice the noise is beyond a window of 9 or 10 bits, and well within one of 12.
-        for (message, reached_from) in [(Message::from(short.to_string()), 9), (noise(3000).into(), 12)] {
+        let short = Message::from(SHORT_JSON);
+        // Chance and a run, which shrinks even without its first copy, so that it is compressed; twice it is beyond
+        // a window of 9 or 10 bits, and well within one of 12.
+        let mut long: Vec<u8> = noise(3000).iter().map(|byte| byte % 128).collect();
+        long.resize(3200, 0);
+        for (message, reached_from) in [(short, 9), (long.into(), 12)] {
             let first = self.echo(message.clone()).await?;
             let second = self.echo(message).await?;
             let client_has_room = memory == Memory::Dedicated || reached_from == 9;
@@ -160,6 +166,7 @@ impl Talk {
                 ),
                 ("server", agreed.server_forgets, agreed.server_bits, true, first.back, second.back),
             ] {
+                holds(was > 0, || format!("the {side} compressed nothing"))?;
                 let reaches = !forgets && bits >= reached_from;
                 holds(!(reaches && has_room) || now <= was / 4, || {
                     format!("no takeover: the {side} wrote {was} bytes, then {now}")

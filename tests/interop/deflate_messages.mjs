@@ -1,7 +1,8 @@
 // What the permessage-deflate checks send. Runs in node and in a browser: bytes are what the caller's `bytes` makes.
 
 const MULTIBYTE = 'aé€😀\u0000\uffff\u{10ffff}';
-const SHORT_JSON = JSON.stringify({ kind: 'order', id: 7692, customer: 'Ada Lovelace', items: [1, 22, 333], paid: true });
+// It shrinks even alone, so that each memory mode compresses it.
+const SHORT_JSON = '{"kind":"order","items":[{"id":1,"count":1},{"id":2,"count":2},{"id":3,"count":3}],"id":76}';
 
 function orders(size) {
   const text = JSON.stringify(
@@ -28,11 +29,11 @@ function noise(length) {
 const bytes = globalThis.Buffer ? (array) => Buffer.from(array) : (array) => array;
 const NOISE = bytes(noise(10 << 10));
 
-// What is sent twice to see how far each side looks back. Twice the noise is beyond a window of 9 or 10 bits, and well
-// within one of 12.
+// What is sent twice to see how far each side looks back. The long one is chance and a run, which shrinks
+// even without its first copy, so that it is compressed; twice it is beyond a window of 9 or 10 bits, and well within one of 12.
 export const PROBES = [
   { message: SHORT_JSON, reachedFrom: 9, short: true },
-  { message: bytes(NOISE.slice(0, 3000)), reachedFrom: 12, short: false },
+  { message: bytes(noise(3200).map((byte, at) => (at < 3000 ? byte % 128 : 0))), reachedFrom: 12, short: false },
 ];
 export const SMALL = ['', '', 'x', bytes([]), KIB_JSON, MULTIBYTE.repeat(50), NOISE, KIB_JSON];
 export const LARGE = [LONG_TEXT, MIB_JSON];

@@ -81,6 +81,7 @@ export function checkReach(probe, answer, memory, first, second) {
   for (const [side, { forgets, bits, hasRoom }] of Object.entries(sides)) {
     const reaches = !forgets && bits >= probe.reachedFrom;
     const [was, now] = [first[side], second[side]];
+    assert(was > 0, `the ${side} compressed nothing`);
     if (reaches && hasRoom) assert(now <= was / 4, `no takeover: the ${side} wrote ${was} bytes, then ${now}`);
     if (!reaches) assert(now >= was * 0.9, `the ${side} looked back too far: ${was} bytes, then ${now}`);
   }
