@@ -255,10 +255,12 @@ impl Check {
         let client = Client::new(self.ours.options(self.memory, self.fragment_size));
         let session = client.connect(&format!("{url}{}", self.theirs.path())).await?;
         let stats = session.extension::<DeflateStats>().ok_or("no extension was agreed")?;
-        let agreed = Agreed::new(&stats)?;
+        let mut agreed = Agreed::new(&stats)?;
         agreed
             .check(self.ours, self.theirs, self.memory)
             .map_err(|error| format!("{error} in {}", stats.agreed()))?;
+        // An answer that nobody asked for may be to our last offer, where we say that we keep nothing either.
+        agreed.client_forgets |= agreed.server_forgets && !self.ours.server_forgets;
         let mut talk = Talk { session, stats };
         talk.check_reach(&agreed, self.memory).await?;
         talk.small_messages().await?;
