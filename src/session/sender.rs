@@ -138,6 +138,9 @@ impl Sender {
     /// Sends a ping, and waits for its pong; returns the round-trip time. Calls that overlap share one
     /// ping.
     ///
+    /// While the receive queue is full nothing is read, the pong neither: where messages may come before it,
+    /// somebody has to receive them.
+    ///
     /// # Errors
     /// [`SessionError::Closed`] when the conversation ends before the pong arrives.
     ///
