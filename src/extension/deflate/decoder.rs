@@ -38,7 +38,8 @@ const fn invalid(text: &'static str) -> ProtocolError {
 /// Unpacks the messages that the peer sends.
 pub(super) struct Decoder {
     context: Context,
-    open: Option<Open>,
+    /// Boxed: most messages are one frame, and never get here.
+    open: Option<Box<Open>>,
     stats: Arc<DeflateStats>,
 }
 
@@ -46,13 +47,13 @@ pub(super) struct Decoder {
 enum Context {
     Nothing,
     /// Made with the first message, for a window of so many bits.
-    Dedicated(u8, Option<Inflate>),
+    Dedicated(u8, Option<Box<Inflate>>),
     Compact(History),
 }
 
 /// The message under way.
 struct Open {
-    inflate: Inflate,
+    inflate: Box<Inflate>,
     /// The first frame's, as long as none has been put out.
     opcode: OpCode,
     plain: u64,
@@ -119,7 +120,8 @@ impl ExtensionDecoder for Decoder {
         let begun = match (first, frame.rsv.contains(Rsv::RSV1)) {
             (true, true) => Some(self.start(frame.opcode, limit)?),
             (false, true) => return Err(MARKED_CONTINUATION),
-            (_, false) => self.open.take(),
+            (true, false) => None,
+            (false, false) => self.open.take().map(|open| *open),
         };
         let Some(mut open) = begun else { return out.push(frame) };
         open.wire += frame.payload.len() as u64;
@@ -145,7 +147,7 @@ impl ExtensionDecoder for Decoder {
         if frame.fin {
             self.end(open);
         } else {
-            self.open = Some(open);
+            self.open = Some(Box::new(open));
         }
         Ok(())
     }

@@ -19,17 +19,23 @@ use crate::{
     frame::{Frame, OpCode, Rsv},
 };
 
+/// The size from which on messages are compressed by default, in bytes, when they can refer to those before.
+const THRESHOLD: usize = 16;
+/// The same when they stand alone: smaller ones hardly shrink.
+const THRESHOLD_ALONE: usize = 192;
 /// Room for what a flush writes beyond the data, in bytes.
 const FLUSH_ROOM: usize = 64;
 
 /// Compresses the messages that one end sends.
 pub(super) struct Encoder {
     policy: Policy,
+    threshold: usize,
     make: Make,
     context: Context,
     /// Whether the message that comes next is compressed.
     wanted: bool,
-    open: Option<Open>,
+    /// Boxed: most messages are one frame, and never get here.
+    open: Option<Box<Open>>,
     stats: Arc<DeflateStats>,
 }
 
@@ -37,13 +43,13 @@ pub(super) struct Encoder {
 enum Context {
     Nothing,
     /// Made with the first message.
-    Dedicated(Option<Deflate>),
+    Dedicated(Option<Box<Deflate>>),
     Compact(History),
 }
 
 /// The message under way.
 struct Open {
-    deflate: Deflate,
+    deflate: Box<Deflate>,
     pending: Pending,
     /// The first frame's, as long as none has been put out.
     opcode: OpCode,
@@ -75,7 +81,9 @@ impl Encoder {
             }
         };
         let make = Make { level: policy.level, bits: direction.bits };
-        Self { policy, make, context, wanted: make.bits >= LEAST_BITS, open: None, stats }
+        let alone = matches!(context, Context::Nothing);
+        let threshold = policy.threshold.unwrap_or(if alone { THRESHOLD_ALONE } else { THRESHOLD });
+        Self { policy, threshold, make, context, wanted: make.bits >= LEAST_BITS, open: None, stats }
     }
 
     fn start(&mut self, frame: &Frame) -> Result<Open, ExtensionError> {
@@ -105,7 +113,10 @@ impl Encoder {
 
 impl ExtensionEncoder for Encoder {
     fn begin(&mut self, message: &Message, hints: SendHints) {
-        self.wanted = hints.compress && self.make.bits >= LEAST_BITS && self.policy.wants(message);
+        self.wanted = hints.compress
+            && self.make.bits >= LEAST_BITS
+            && message.len() >= self.threshold
+            && self.policy.wants(message);
     }
 
     fn encode(
@@ -114,16 +125,20 @@ impl ExtensionEncoder for Encoder {
         out: &mut FrameSink<'_, ExtensionError>,
     ) -> Result<(), ExtensionError> {
         let first = frame.opcode != OpCode::Continuation;
-        let begun = if first && self.wanted { Some(self.start(&frame)?) } else { self.open.take() };
+        let begun = match first {
+            true if self.wanted => Some(self.start(&frame)?),
+            true => None,
+            false => self.open.take().map(|open| *open),
+        };
         let Some(mut open) = begun else { return out.push(frame) };
         let flush = if frame.fin || !out.may_cut() { DeflateFlush::SyncFlush } else { DeflateFlush::NoFlush };
         open.compress(&frame.payload, flush)?;
         if frame.fin {
             open.pending.cut_tail();
         }
-        // What grew leaves as it was; a dedicated state has it in its window already.
+        // What grew leaves as it was, unless the window is to have it: the next one may shrink because of it.
         let grew = open.pending.len() >= frame.payload.len();
-        if first && frame.fin && grew && !matches!(self.context, Context::Dedicated(_)) {
+        if first && frame.fin && grew && matches!(self.context, Context::Nothing) {
             self.end(open);
             return out.push(frame);
         }
@@ -136,7 +151,7 @@ impl ExtensionEncoder for Encoder {
             self.stats.sent.count(open.plain, open.wire);
             self.end(open);
         } else {
-            self.open = Some(open);
+            self.open = Some(Box::new(open));
         }
         Ok(())
     }

@@ -59,7 +59,8 @@ pub struct PerMessageDeflate {
 #[derive(Clone)]
 struct Policy {
     level: u8,
-    threshold: usize,
+    /// `None` leaves it to the direction.
+    threshold: Option<usize>,
     filter: Option<Arc<Filter>>,
 }
 
@@ -78,10 +79,11 @@ impl PerMessageDeflate {
         self
     }
 
-    /// Sets the size in bytes from which on messages are compressed. Default: 32.
+    /// Sets the size in bytes from which on messages are compressed. Default: 16, and 192 where nothing is kept
+    /// from message to message.
     #[must_use]
     pub fn threshold(mut self, bytes: usize) -> Self {
-        self.policy.threshold = bytes;
+        self.policy.threshold = Some(bytes);
         self
     }
 
@@ -171,13 +173,13 @@ impl Extension for PerMessageDeflate {
 
 impl Policy {
     fn wants(&self, message: &Message) -> bool {
-        message.len() >= self.threshold && self.filter.as_ref().is_none_or(|filter| filter(message))
+        self.filter.as_ref().is_none_or(|filter| filter(message))
     }
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { level: 1, threshold: 32, filter: None }
+        Self { level: 1, threshold: None, filter: None }
     }
 }
 

@@ -21,20 +21,20 @@ pub(super) struct Make {
 }
 
 thread_local! {
-    static DEFLATERS: RefCell<Vec<(Make, Deflate)>> = const { RefCell::new(Vec::new()) };
+    static DEFLATERS: RefCell<Vec<(Make, Box<Deflate>)>> = const { RefCell::new(Vec::new()) };
     /// Decompressors with the largest window, which read what was made with any.
-    static INFLATERS: Spares<Inflate> = const { Spares::new() };
+    static INFLATERS: Spares<Box<Inflate>> = const { Spares::new() };
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl Make {
     /// Builds a compressor of raw DEFLATE (RFC 1951).
-    pub(super) fn build(self) -> Deflate {
-        Deflate::new(self.level.into(), false, self.bits)
+    pub(super) fn build(self) -> Box<Deflate> {
+        Box::new(Deflate::new(self.level.into(), false, self.bits))
     }
 
     /// Takes one off the thread's spares, as if newly built.
-    pub(super) fn take(self) -> Deflate {
+    pub(super) fn take(self) -> Box<Deflate> {
         let spare = DEFLATERS.try_with(|spares| {
             let mut spares = spares.try_borrow_mut().ok()?;
             let index = spares.iter().position(|(make, _)| *make == self)?;
@@ -50,7 +50,7 @@ impl Make {
     }
 
     /// Gives one back that was built like this.
-    pub(super) fn keep(self, deflate: Deflate) {
+    pub(super) fn keep(self, deflate: Box<Deflate>) {
         // A thread that is about to end keeps nothing.
         let _ = DEFLATERS.try_with(|spares| {
             if let Ok(mut spares) = spares.try_borrow_mut() {
@@ -62,12 +62,12 @@ impl Make {
 }
 
 /// Builds a decompressor of raw DEFLATE for a window of so many bits.
-pub(super) fn build_inflate(bits: u8) -> Inflate {
-    Inflate::new(false, bits)
+pub(super) fn build_inflate(bits: u8) -> Box<Inflate> {
+    Box::new(Inflate::new(false, bits))
 }
 
 /// Takes a decompressor off the thread's spares, as if newly built.
-pub(super) fn take_inflate() -> Inflate {
+pub(super) fn take_inflate() -> Box<Inflate> {
     match INFLATERS.try_with(Spares::take).ok().flatten() {
         Some(mut inflate) => {
             inflate.reset(false);
@@ -78,7 +78,7 @@ pub(super) fn take_inflate() -> Inflate {
 }
 
 /// Gives a decompressor with the largest window back.
-pub(super) fn keep_inflate(inflate: Inflate) {
+pub(super) fn keep_inflate(inflate: Box<Inflate>) {
     let _ = INFLATERS.try_with(|spares| spares.keep(inflate));
 }
 

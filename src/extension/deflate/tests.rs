@@ -244,3 +244,26 @@ fn frames_keep_their_edges_and_bits_where_a_later_decoder_needs_them() {
     assert!(received.iter().all(|frame: &Frame| frame.rsv == Rsv::RSV2));
     assert!(received.iter().map(|frame| &frame.payload[..]).eq(payloads));
 }
+
+#[test]
+fn messages_that_do_not_shrink_alone_do_so_behind_others_of_their_kind() {
+    let ticks: [&[u8]; 3] = [
+        br#"{"s":"BTC","p":"67123.45","q":42}"#,
+        br#"{"s":"BTC","p":"67123.90","q":7}"#,
+        br#"{"s":"BTC","p":"67124.10","q":19}"#,
+    ];
+    for mode in [MemoryMode::Dedicated, MemoryMode::default()] {
+        let deflate = PerMessageDeflate::new().memory(mode);
+        let (mut client, _) = End::pair(&deflate, &deflate);
+        let lens: Vec<usize> = ticks.iter().map(|tick| client.encode(&[tick])[0].payload.len()).collect();
+        assert!(lens[0] > 30 && lens[1] < 20 && lens[2] < 20, "{mode:?}: {lens:?}");
+    }
+}
+
+#[test]
+fn a_message_alone_that_would_grow_leaves_as_it_was() {
+    let alone = all().memory(MemoryMode::NoTakeover);
+    let (mut client, _) = End::pair(&alone, &alone);
+    assert_eq!(client.encode(&[b"{\"q\":42}"])[0].rsv, Rsv::NONE);
+    assert_eq!(client.encode(&[&[b'a'; 20]])[0].rsv, Rsv::RSV1);
+}
