@@ -1,0 +1,102 @@
+//! The results in Markdown.
+
+use std::fmt::Write;
+
+use converse_benches::{Result, machine, payload::Traffic, stats::Rounds, table::Table};
+
+use crate::{
+    echo::{self, Cell},
+    idle::Idle,
+    peers::Contender,
+};
+
+/// All that was measured, in the order of the contenders.
+pub struct Results {
+    /// Who took part.
+    pub contenders: Vec<Contender>,
+    /// A task with a socket and nothing else.
+    pub bare: Idle,
+    /// Heap of idle connections.
+    pub idle: Vec<Result<Idle>>,
+    /// Echoes of each traffic.
+    pub echoes: Vec<(Traffic, Vec<Cell>)>,
+}
+
+/// Writes them down.
+pub fn write(results: &Results) -> String {
+    let mut text = String::from("# permessage-deflate, measured\n\n");
+    head(&mut text, results).and_then(|()| body(&mut text, results)).expect("a String takes all");
+    text
+}
+
+fn head(text: &mut String, results: &Results) -> std::fmt::Result {
+    let mut versions: Vec<String> = Vec::new();
+    for package in results.contenders.iter().map(|contender| contender.package).chain(["flate2", "zlib-rs", "libz-sys"]) {
+        let version = format!("{package} {}", machine::version(package));
+        if !versions.contains(&version) {
+            versions.push(version);
+        }
+    }
+    writeln!(text, "`cargo run --release --manifest-path benches/Cargo.toml --bin deflate` writes this file.\n")?;
+    writeln!(text, "- Machine: {}", machine::describe())?;
+    writeln!(text, "- Versions: {}", versions.join(", "))?;
+    writeln!(
+        text,
+        "- Echo: one connection over 127.0.0.1, one message at a time; the client packs with zlib, level 6. B: mean bytes of \
+         a reply with its frame's header, after {} messages; every reply is unpacked and compared once. µs: CPU time of \
+         the server's thread for a message, system calls included: the median of {} rounds, in which the contenders take \
+         turns; ± is the distance of the quartiles. The rows without compression show what is not deflate.",
+        echo::WARM_UP,
+        echo::ROUNDS
+    )?;
+    writeln!(
+        text,
+        "- Idle: live bytes on the server's heap for each connection that has echoed 3 messages of 1 KiB, above those of a \
+         task with a bare socket ({:.0} B). 10,000 connections; marked ¹ are 1,000, where one takes more than 100 kB. Kept: \
+         what the server's thread holds when its first connection has gone, for all to come. ws-tool allocates in C: \
+         its figures are malloc's.\n",
+        results.bare.each
+    )
+}
+
+fn body(text: &mut String, results: &Results) -> std::fmt::Result {
+    let mut sums = Table::new(["Contender", "idle, KiB", "kept, KiB", "chat, B", "90 B", "1 KiB", "16 KiB"]);
+    for (at, contender) in results.contenders.iter().enumerate() {
+        let [each, kept] = idle_cells(&results.idle[at], results.bare.each);
+        let wires = results.echoes.iter().map(|(_, cells)| wire(&cells[at]));
+        sums.row([contender.name(), each, kept].into_iter().chain(wires).collect());
+    }
+    writeln!(text, "## Memory and bytes\n\n{sums}")?;
+    let mut cpus = Table::new(["Contender", "chat, µs", "90 B", "1 KiB", "16 KiB"]);
+    for (at, contender) in results.contenders.iter().enumerate() {
+        let times = results.echoes.iter().map(|(_, cells)| time(&cells[at].cpu));
+        cpus.row([contender.name()].into_iter().chain(times).collect());
+    }
+    writeln!(text, "## CPU of an echo\n\n{cpus}")?;
+    let failures = results.echoes.iter().flat_map(|(traffic, cells)| {
+        cells.iter().filter_map(move |cell| Some(format!("- {}: {}", traffic.name(), cell.failed.as_ref()?)))
+    });
+    let failures: Vec<String> = failures.collect();
+    if !failures.is_empty() {
+        writeln!(text, "## What failed\n\n{}", failures.join("\n"))?;
+    }
+    Ok(())
+}
+
+fn idle_cells(idle: &Result<Idle>, bare: f64) -> [String; 2] {
+    let Ok(idle) = idle else { return [String::from("failed"), String::new()] };
+    let mark = if idle.connections < 10_000 { "¹" } else { "" };
+    [format!("{:.1}{mark}", (idle.each - bare) / 1024.0), format!("{:.0}", idle.kept as f64 / 1024.0)]
+}
+
+fn wire(cell: &Cell) -> String {
+    if cell.failed.is_some() { "failed".into() } else { format!("{:.1}", cell.wire) }
+}
+
+/// A median with its spread.
+fn time(rounds: &Rounds) -> String {
+    match (rounds.median(), rounds.spread()) {
+        (Some(median), Some(spread)) => format!("{median:.1} ±{spread:.0} %"),
+        _ => "failed".into(),
+    }
+}
