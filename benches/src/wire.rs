@@ -112,7 +112,7 @@ impl Client {
             }
         }
         if let Some((inflate, expected)) = check {
-            let text = if compressed { inflate.message(&payload)? } else { payload };
+            let text = if compressed { inflate.message(&payload)? } else { &payload };
             if text != expected.as_bytes() {
                 return Err("the echo is not what was sent".into());
             }

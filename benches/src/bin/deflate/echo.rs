@@ -14,7 +14,7 @@ use converse_benches::{
 use crate::peers::Contender;
 
 /// How often each cell is measured. A round before these checks every echo and is not counted.
-pub const ROUNDS: usize = 9;
+pub const ROUNDS: usize = 7;
 
 /// Messages that go before the measured ones: windows are full, buffers have grown.
 pub const WARM_UP: usize = 100;

@@ -2,6 +2,7 @@
 //!
 //! With an argument, only the contenders whose name contains it are measured, and the results are only printed.
 
+mod codec;
 mod echo;
 mod idle;
 mod peers;
@@ -22,10 +23,18 @@ fn main() -> Result<()> {
     let only = arguments.join(" ");
     let mut contenders = peers::all();
     contenders.retain(|contender| contender.name().contains(&only));
-    let bare = idle::measure(&peers::bare())?;
-    let idle = contenders.iter().map(idle::measure).collect();
-    let echoes = Traffic::ALL.map(|traffic| (traffic, echo::measure(&contenders, traffic)));
-    let text = report::write(&report::Results { contenders, bare, idle, echoes: echoes.into() });
+    let mut codecs = codec::all();
+    codecs.retain(|codec| codec.name.contains(&only));
+    let results = report::Results {
+        bare: idle::measure(&peers::bare())?,
+        idle: contenders.iter().map(idle::measure).collect(),
+        echoes: Traffic::ALL.map(|traffic| (traffic, echo::measure(&contenders, traffic))).into(),
+        halves: Traffic::ALL.into_iter().map(|traffic| codec::measure(&codecs, traffic)).collect::<Result<_>>()?,
+        lengths: report::MODES_BY_LENGTH.iter().map(|(_, mode)| codec::by_length(*mode)).collect::<Result<_>>()?,
+        contenders,
+        codecs,
+    };
+    let text = report::write(&results);
     println!("{text}");
     if only.is_empty() {
         fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS-deflate.md"), text)?;

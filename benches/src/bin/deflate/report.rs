@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use converse::MemoryMode;
 use converse_benches::{Result, machine, payload::Traffic, stats::Rounds, table::Table};
 
 use crate::{
+    codec::{self, Codec, Lengths},
     echo::{self, Cell},
     idle::Idle,
     peers::Contender,
@@ -20,12 +22,29 @@ pub struct Results {
     pub idle: Vec<Result<Idle>>,
     /// Echoes of each traffic.
     pub echoes: Vec<(Traffic, Vec<Cell>)>,
+    /// What was measured without a connection.
+    pub codecs: Vec<Codec>,
+    /// Each traffic through these.
+    pub halves: Vec<Vec<codec::Cell>>,
+    /// Short messages, in the order of [`MODES_BY_LENGTH`].
+    pub lengths: Vec<[Lengths; 8]>,
 }
+
+/// Modes that short messages are tried with.
+pub const MODES_BY_LENGTH: [(&str, MemoryMode); 3] = [
+    ("Dedicated", MemoryMode::Dedicated),
+    ("Compact 2048", MemoryMode::Compact { history: 2048 }),
+    ("NoTakeover", MemoryMode::NoTakeover),
+];
 
 /// Writes them down.
 pub fn write(results: &Results) -> String {
     let mut text = String::from("# permessage-deflate, measured\n\n");
-    head(&mut text, results).and_then(|()| body(&mut text, results)).expect("a String takes all");
+    head(&mut text, results)
+        .and_then(|()| body(&mut text, results))
+        .and_then(|()| halves(&mut text, results))
+        .and_then(|()| lengths(&mut text, results))
+        .expect("a String takes all");
     text
 }
 
@@ -81,6 +100,37 @@ fn body(text: &mut String, results: &Results) -> std::fmt::Result {
         writeln!(text, "## What failed\n\n{}", failures.join("\n"))?;
     }
     Ok(())
+}
+
+fn halves(text: &mut String, results: &Results) -> std::fmt::Result {
+    let mut table = Table::new([
+        "Codec", "chat, B", "pack, µs", "unpack", "90 B", "pack", "unpack", "1 KiB", "pack", "unpack", "16 KiB", "pack",
+        "unpack",
+    ]);
+    for (at, codec) in results.codecs.iter().enumerate() {
+        let cells = results.halves.iter().map(|cells| &cells[at]);
+        let cells = cells.flat_map(|cell| [format!("{:.1}", cell.wire), time(&cell.pack), time(&cell.unpack)]);
+        table.row([codec.name.clone()].into_iter().chain(cells).collect());
+    }
+    writeln!(
+        text,
+        "## The halves alone\n\nconverse's encoder and decoder of a server, driven without a connection, answering a \
+         browser's offer. B: mean payload of a packed message. Unpacked is what zlib, level 6, has packed as was agreed. \
+         `zlib-rs alone` is one state for each direction with nothing around it.\n\n{table}"
+    )
+}
+
+fn lengths(text: &mut String, results: &Results) -> std::fmt::Result {
+    let mut table = Table::new(["Length of a chat line", "lines", "mean, B", "Dedicated", "Compact 2048", "NoTakeover"]);
+    for range in 0..8 {
+        let of = results.lengths.iter().map(|sums| sums[range]);
+        let Some(first) = of.clone().next().filter(|first| first.count > 0) else { continue };
+        let mean = |sum: usize| format!("{:.1}", sum as f64 / first.count as f64);
+        let from = range * codec::RANGE;
+        let heads = [format!("{from} to {}", from + codec::RANGE - 1), first.count.to_string(), mean(first.plain)];
+        table.row(heads.into_iter().chain(of.map(|lengths| mean(lengths.packed))).collect());
+    }
+    writeln!(text, "## Short messages\n\nMean payload of packed chat lines, level 1.\n\n{table}")
 }
 
 fn idle_cells(idle: &Result<Idle>, bare: f64) -> [String; 2] {

@@ -1,7 +1,7 @@
 //! The contenders: servers that echo, each as its own documentation shows it.
 
 mod bare;
-mod converse;
+pub mod converse;
 mod ratchet;
 mod sockudo;
 mod ws_tool;
