@@ -40,7 +40,9 @@ impl Agreed {
             match parameter.trim().split_once('=').unwrap_or((parameter.trim(), "")) {
                 ("server_no_context_takeover", _) => agreed.server_alone = true,
                 ("client_no_context_takeover", _) => agreed.client_alone = true,
-                ("client_max_window_bits", bits) => agreed.client_bits = bits.trim_matches('"').parse().unwrap_or(15),
+                ("client_max_window_bits", bits) => {
+                    agreed.client_bits = bits.trim_matches('"').parse().unwrap_or(15)
+                }
                 _ => {}
             }
         }
@@ -129,7 +131,9 @@ impl Raw {
     /// When the message is longer than any of [`payload`](crate::payload).
     pub fn pack(&mut self, plain: &[u8]) -> &[u8] {
         self.buffer.clear();
-        self.deflate.compress_vec(plain, &mut self.buffer, FlushCompress::Sync).expect("deflate takes any input");
+        self.deflate
+            .compress_vec(plain, &mut self.buffer, FlushCompress::Sync)
+            .expect("deflate takes any input");
         self.buffer.strip_suffix(&TAIL).expect("the flush fits")
     }
 

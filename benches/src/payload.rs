@@ -7,6 +7,8 @@ use std::fmt::Write;
 pub enum Traffic {
     /// Lines of a chat: plain words.
     Chat,
+    /// Prices of a market, about 33 bytes of JSON each: none of them shrinks by itself.
+    Tick,
     /// Trades of a market, about 90 bytes of JSON each.
     Trade,
     /// Updates of an order book, about 1 KiB of JSON each.
@@ -17,12 +19,13 @@ pub enum Traffic {
 
 impl Traffic {
     /// All kinds, from short to long.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Trade, Self::Book, Self::Room];
+    pub const ALL: [Self; 5] = [Self::Chat, Self::Tick, Self::Trade, Self::Book, Self::Room];
 
     /// Returns a heading.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat lines, plain text",
+            Self::Tick => "ticks, 33 B of JSON",
             Self::Trade => "trades, 90 B of JSON",
             Self::Book => "order book updates, 1 KiB of JSON",
             Self::Room => "snapshots of a room, 16 KiB of JSON",
@@ -38,6 +41,7 @@ impl Traffic {
                 clock += random.below(400);
                 match self {
                     Self::Chat => format!("{}: {}", random.pick(&NAMES), random.sentence()),
+                    Self::Tick => tick(&mut random),
                     Self::Trade => trade(&mut random, clock, number),
                     Self::Book => book(&mut random, clock, number),
                     Self::Room => room(&mut random, clock),
@@ -47,8 +51,10 @@ impl Traffic {
     }
 }
 
-const NAMES: [&str; 12] =
-    ["Ada", "Grace", "Edsger", "Barbara", "Alan", "Radia", "Donald", "Frances", "Tony", "Margaret", "Ken", "Hedy"];
+const NAMES: [&str; 12] = [
+    "Ada", "Grace", "Edsger", "Barbara", "Alan", "Radia", "Donald", "Frances", "Tony", "Margaret", "Ken",
+    "Hedy",
+];
 
 const SYMBOLS: [&str; 8] =
     ["BTC-USD", "ETH-USD", "SOL-EUR", "ADA-USD", "XRP-USD", "DOT-EUR", "LTC-USD", "AVAX-USD"];
@@ -59,6 +65,11 @@ const WORDS: &str = "the of to and a in is it you that he was for on are with as
     could go come did number sound no most people my over know water than call first who may down side been now find any \
     new work part take get place made live where after back little only round man year came show every good me give our \
     under name very through just form sentence great think say help low line differ turn cause much mean before move right";
+
+fn tick(random: &mut Random) -> String {
+    let symbol = &random.pick(&SYMBOLS)[..3];
+    format!(r#"{{"s":"{symbol}","p":"{}","q":{}}}"#, random.price(), 10 + random.below(90))
+}
 
 fn trade(random: &mut Random, clock: u64, number: usize) -> String {
     format!(
@@ -72,7 +83,8 @@ fn trade(random: &mut Random, clock: u64, number: usize) -> String {
 
 fn book(random: &mut Random, clock: u64, number: usize) -> String {
     let symbol = random.pick(&SYMBOLS);
-    let mut text = format!(r#"{{"type":"book_update","symbol":"{symbol}","time":{clock},"sequence":{number}"#);
+    let mut text =
+        format!(r#"{{"type":"book_update","symbol":"{symbol}","time":{clock},"sequence":{number}"#);
     for side in ["bids", "asks"] {
         write!(text, r#","{side}":["#).expect("a String takes all");
         for level in 0..12 {
@@ -92,8 +104,12 @@ fn room(random: &mut Random, clock: u64) -> String {
         let comma = if text.ends_with('[') { "" } else { "," };
         let (id, sent) = (random.next(), clock - random.below(3_600_000));
         let (from, likes) = (random.pick(&NAMES), random.below(30));
-        write!(text, r#"{comma}{{"id":"{id:016x}","from":"{from}","sent":{sent},"likes":{likes},"text":"{}"}}"#, random.sentence())
-            .expect("a String takes all");
+        write!(
+            text,
+            r#"{comma}{{"id":"{id:016x}","from":"{from}","sent":{sent},"likes":{likes},"text":"{}"}}"#,
+            random.sentence()
+        )
+        .expect("a String takes all");
     }
     text.push_str("]}");
     text

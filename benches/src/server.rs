@@ -42,7 +42,8 @@ impl Running {
         let (told, tell) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let tasks = LocalSet::new();
             tasks.block_on(&runtime, async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

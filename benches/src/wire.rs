@@ -97,7 +97,12 @@ impl Client {
     ///
     /// # Errors
     /// When the connection has failed, or when the echo is not what was sent.
-    pub fn echo(&mut self, frame: &[u8], buffer: &mut [u8], check: Option<(&mut Inflate, &str)>) -> Result<usize> {
+    pub fn echo(
+        &mut self,
+        frame: &[u8],
+        buffer: &mut [u8],
+        check: Option<(&mut Inflate, &str)>,
+    ) -> Result<usize> {
         self.send(frame)?;
         let (mut wire, mut payload, mut compressed) = (0, Vec::new(), false);
         loop {

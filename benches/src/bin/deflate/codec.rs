@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Levels that are tried.
-const LEVELS: [u8; 6] = [1, 2, 3, 4, 6, 9];
+const LEVELS: [u8; 4] = [1, 3, 6, 9];
 
 /// One way to pack and unpack.
 pub struct Codec {
@@ -57,7 +57,10 @@ pub fn all() -> Vec<Codec> {
         all.push(Codec { name: format!("zlib-rs alone, takeover, level {level}"), make });
         for (name, mode) in modes() {
             let deflate = PerMessageDeflate::new().memory(mode).level(level).threshold(0);
-            all.push(Codec { name: format!("{name}, level {level}"), make: Box::new(move || pair(&deflate)) });
+            all.push(Codec {
+                name: format!("{name}, level {level}"),
+                make: Box::new(move || pair(&deflate)),
+            });
         }
     }
     all
@@ -131,7 +134,10 @@ fn run(codec: &Codec, messages: &[Message], cell: &mut Cell) -> Result<()> {
 }
 
 /// Returns what comes out behind the warm-up, and the microseconds for each.
-fn timed<I, O>(items: impl ExactSizeIterator<Item = I>, mut work: impl FnMut(I) -> Result<O>) -> Result<(Vec<O>, f64)> {
+fn timed<I, O>(
+    items: impl ExactSizeIterator<Item = I>,
+    mut work: impl FnMut(I) -> Result<O>,
+) -> Result<(Vec<O>, f64)> {
     let (clock, count) = (CpuClock::of_this_thread(), items.len() - WARM_UP);
     let (mut start, mut done) = (clock.now(), Vec::with_capacity(count));
     for (number, item) in items.enumerate() {
@@ -185,7 +191,9 @@ fn unpack(decoder: &mut dyn ExtensionDecoder, frame: Frame) -> Result<Bytes> {
 fn raw(level: u8) -> Pair {
     let (mut packing, mut unpacking) = (Raw::new(level.into()), Raw::new(level.into()));
     Pair {
-        pack: Box::new(move |message| Ok(Frame::text(Bytes::copy_from_slice(packing.pack(message.as_bytes()))))),
+        pack: Box::new(move |message| {
+            Ok(Frame::text(Bytes::copy_from_slice(packing.pack(message.as_bytes()))))
+        }),
         unpack: Box::new(move |frame| Ok(Bytes::copy_from_slice(unpacking.unpack(&frame.payload)?))),
         agreed: Agreed::default(),
     }

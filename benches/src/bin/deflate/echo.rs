@@ -33,7 +33,7 @@ pub struct Cell {
 /// Measured messages of a run.
 pub fn count(traffic: Traffic) -> usize {
     match traffic {
-        Traffic::Chat | Traffic::Trade => 2000,
+        Traffic::Chat | Traffic::Tick | Traffic::Trade => 2000,
         Traffic::Book => 1000,
         Traffic::Room => 200,
     }

@@ -29,8 +29,14 @@ fn main() -> Result<()> {
         bare: idle::measure(&peers::bare())?,
         idle: contenders.iter().map(idle::measure).collect(),
         echoes: Traffic::ALL.map(|traffic| (traffic, echo::measure(&contenders, traffic))).into(),
-        halves: Traffic::ALL.into_iter().map(|traffic| codec::measure(&codecs, traffic)).collect::<Result<_>>()?,
-        lengths: report::MODES_BY_LENGTH.iter().map(|(_, mode)| codec::by_length(*mode)).collect::<Result<_>>()?,
+        halves: Traffic::ALL
+            .into_iter()
+            .map(|traffic| codec::measure(&codecs, traffic))
+            .collect::<Result<_>>()?,
+        lengths: report::MODES_BY_LENGTH
+            .iter()
+            .map(|(_, mode)| codec::by_length(*mode))
+            .collect::<Result<_>>()?,
         contenders,
         codecs,
     };

@@ -50,13 +50,18 @@ pub fn write(results: &Results) -> String {
 
 fn head(text: &mut String, results: &Results) -> std::fmt::Result {
     let mut versions: Vec<String> = Vec::new();
-    for package in results.contenders.iter().map(|contender| contender.package).chain(["flate2", "zlib-rs", "libz-sys"]) {
+    for package in
+        results.contenders.iter().map(|contender| contender.package).chain(["flate2", "zlib-rs", "libz-sys"])
+    {
         let version = format!("{package} {}", machine::version(package));
         if !versions.contains(&version) {
             versions.push(version);
         }
     }
-    writeln!(text, "`cargo run --release --manifest-path benches/Cargo.toml --bin deflate` writes this file.\n")?;
+    writeln!(
+        text,
+        "`cargo run --release --manifest-path benches/Cargo.toml --bin deflate` writes this file.\n"
+    )?;
     writeln!(text, "- Machine: {}", machine::describe())?;
     writeln!(text, "- Versions: {}", versions.join(", "))?;
     writeln!(
@@ -73,20 +78,22 @@ fn head(text: &mut String, results: &Results) -> std::fmt::Result {
         "- Idle: live bytes on the server's heap for each connection that has echoed 3 messages of 1 KiB, above those of a \
          task with a bare socket ({:.0} B). 10,000 connections; marked ¹ are 1,000, where one takes more than 100 kB. Kept: \
          what the server's thread holds when its first connection has gone, for all to come. ws-tool allocates in C: \
-         its figures are malloc's.\n",
+         its figures are malloc's.\n- Not here, though they build: ratchet_rs 1.2.1, which turns on zlib in C for all users \
+         of flate2 in the binary; soketto 0.8.1, which cannot unpack with flate2 1.1.11 (\"incomplete deflate stream\").\n",
         results.bare.each
     )
 }
 
 fn body(text: &mut String, results: &Results) -> std::fmt::Result {
-    let mut sums = Table::new(["Contender", "idle, KiB", "kept, KiB", "chat, B", "90 B", "1 KiB", "16 KiB"]);
+    let mut sums =
+        Table::new(["Contender", "idle, KiB", "kept, KiB", "chat, B", "33 B", "90 B", "1 KiB", "16 KiB"]);
     for (at, contender) in results.contenders.iter().enumerate() {
         let [each, kept] = idle_cells(&results.idle[at], results.bare.each);
         let wires = results.echoes.iter().map(|(_, cells)| wire(&cells[at]));
         sums.row([contender.name(), each, kept].into_iter().chain(wires).collect());
     }
     writeln!(text, "## Memory and bytes\n\n{sums}")?;
-    let mut cpus = Table::new(["Contender", "chat, µs", "90 B", "1 KiB", "16 KiB"]);
+    let mut cpus = Table::new(["Contender", "chat, µs", "33 B", "90 B", "1 KiB", "16 KiB"]);
     for (at, contender) in results.contenders.iter().enumerate() {
         let times = results.echoes.iter().map(|(_, cells)| time(&cells[at].cpu));
         cpus.row([contender.name()].into_iter().chain(times).collect());
@@ -104,12 +111,27 @@ fn body(text: &mut String, results: &Results) -> std::fmt::Result {
 
 fn halves(text: &mut String, results: &Results) -> std::fmt::Result {
     let mut table = Table::new([
-        "Codec", "chat, B", "pack, µs", "unpack", "90 B", "pack", "unpack", "1 KiB", "pack", "unpack", "16 KiB", "pack",
+        "Codec",
+        "chat, B",
+        "pack, µs",
+        "unpack",
+        "33 B",
+        "pack",
+        "unpack",
+        "90 B",
+        "pack",
+        "unpack",
+        "1 KiB",
+        "pack",
+        "unpack",
+        "16 KiB",
+        "pack",
         "unpack",
     ]);
     for (at, codec) in results.codecs.iter().enumerate() {
         let cells = results.halves.iter().map(|cells| &cells[at]);
-        let cells = cells.flat_map(|cell| [format!("{:.1}", cell.wire), time(&cell.pack), time(&cell.unpack)]);
+        let cells =
+            cells.flat_map(|cell| [format!("{:.1}", cell.wire), time(&cell.pack), time(&cell.unpack)]);
         table.row([codec.name.clone()].into_iter().chain(cells).collect());
     }
     writeln!(
@@ -121,13 +143,15 @@ fn halves(text: &mut String, results: &Results) -> std::fmt::Result {
 }
 
 fn lengths(text: &mut String, results: &Results) -> std::fmt::Result {
-    let mut table = Table::new(["Length of a chat line", "lines", "mean, B", "Dedicated", "Compact 2048", "NoTakeover"]);
+    let mut table =
+        Table::new(["Length of a chat line", "lines", "mean, B", "Dedicated", "Compact 2048", "NoTakeover"]);
     for range in 0..8 {
         let of = results.lengths.iter().map(|sums| sums[range]);
         let Some(first) = of.clone().next().filter(|first| first.count > 0) else { continue };
         let mean = |sum: usize| format!("{:.1}", sum as f64 / first.count as f64);
         let from = range * codec::RANGE;
-        let heads = [format!("{from} to {}", from + codec::RANGE - 1), first.count.to_string(), mean(first.plain)];
+        let heads =
+            [format!("{from} to {}", from + codec::RANGE - 1), first.count.to_string(), mean(first.plain)];
         table.row(heads.into_iter().chain(of.map(|lengths| mean(lengths.packed))).collect());
     }
     writeln!(text, "## Short messages\n\nMean payload of packed chat lines, level 1.\n\n{table}")

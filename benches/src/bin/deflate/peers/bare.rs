@@ -3,10 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use converse_benches::{Result, heap::Scope, server};
-use tokio::{
-    io::AsyncWriteExt,
-    net::TcpStream,
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::Contender;
 

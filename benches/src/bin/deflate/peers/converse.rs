@@ -9,7 +9,8 @@ use super::{Contender, OFFER, OFFER_ALONE};
 
 /// Every memory mode, with its name.
 pub fn modes() -> Vec<(String, MemoryMode)> {
-    let compact = [512, 1024, 2048, 4096].map(|history| (format!("Compact {history}"), MemoryMode::Compact { history }));
+    let compact = [512, 1024, 2048, 4096]
+        .map(|history| (format!("Compact {history}"), MemoryMode::Compact { history }));
     let mut modes = vec![("Dedicated".to_owned(), MemoryMode::Dedicated)];
     modes.extend(compact);
     modes.push(("NoTakeover".to_owned(), MemoryMode::NoTakeover));

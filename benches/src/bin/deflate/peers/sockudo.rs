@@ -1,5 +1,5 @@
 //! sockudo-ws: a dedicated state for each connection, with one of its window sizes. Its pool of shared compressors has
-//! no stream that uses it.
+//! no stream that uses it, and its smallest windows come without takeover.
 
 use bytes::BytesMut;
 use converse_benches::{Result, heap::Scope, server};
@@ -31,7 +31,11 @@ pub(super) fn all() -> Vec<Contender> {
             ..of(Compression::Dedicated)
         };
         all.push(contender(format!("takeover, level {level}"), OFFER, of(Compression::Dedicated)));
-        all.push(contender(format!("takeover, windows of 1 KiB, level {level}"), OFFER, of(Compression::Window1KB)));
+        all.push(contender(
+            format!("windows of 1 KiB, no takeover, level {level}"),
+            OFFER,
+            of(Compression::Window1KB),
+        ));
         all.push(contender(format!("no takeover, level {level}"), OFFER_ALONE, alone));
     }
     all
