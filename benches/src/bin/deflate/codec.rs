@@ -31,9 +31,11 @@ pub struct Codec {
     make: Box<dyn Fn() -> Result<Pair>>,
 }
 
+type Pack = dyn FnMut(&Message) -> Result<Frame>;
+
 /// Both directions of one connection, as its server has them.
 struct Pair {
-    pack: Box<dyn FnMut(&Message) -> Result<Frame>>,
+    pack: Box<Pack>,
     unpack: Box<dyn FnMut(Frame) -> Result<Bytes>>,
     agreed: Agreed,
 }
@@ -117,17 +119,17 @@ pub fn by_length(mode: MemoryMode) -> Result<[Lengths; 8]> {
 }
 
 fn run(codec: &Codec, messages: &[Message], cell: &mut Cell) -> Result<()> {
-    let Pair { mut pack, mut unpack, agreed } = (codec.make)()?;
+    let Pair { pack, unpack, agreed } = (codec.make)()?;
     let mut client = Packer::new(agreed);
     let received: Vec<Frame> = messages
         .iter()
         .map(|message| Bytes::copy_from_slice(client.pack(message.as_bytes())))
         .map(|payload| Frame { rsv: Rsv::RSV1, ..Frame::text(payload) })
         .collect();
-    let (frames, time) = timed(messages.iter(), |message| pack(message))?;
+    let (frames, time) = timed(messages.iter(), pack)?;
     cell.pack.push(time);
     cell.wire = frames.iter().map(|frame| frame.payload.len() as f64).sum::<f64>() / frames.len() as f64;
-    let (texts, time) = timed(received.into_iter(), |frame| unpack(frame))?;
+    let (texts, time) = timed(received.into_iter(), unpack)?;
     cell.unpack.push(time);
     let same = texts.iter().zip(&messages[WARM_UP..]).all(|(text, message)| text[..] == *message.as_bytes());
     if same { Ok(()) } else { Err(format!("{}: what came out is not what went in", codec.name).into()) }
