@@ -159,9 +159,16 @@ impl ExtensionDecoder for Decoder {
 
 impl Unpacking<'_, '_> {
     fn frame(mut self, frame: &Frame) -> Result<(), ProtocolError> {
-        self.unpack(&frame.payload)?;
-        if frame.fin {
-            self.check_end()?;
+        let unpacked = self.unpack(&frame.payload).and_then(|()| match frame.fin {
+            true => self.check_end(),
+            false => Ok(()),
+        });
+        if let Err(fault) = unpacked {
+            // What came before the fault may have one of its own, which is then the first.
+            if self.filled > 0 {
+                self.spill()?;
+            }
+            return Err(fault);
         }
         let payload = if self.whole.is_empty() {
             Bytes::copy_from_slice(&self.buffer[..self.filled])
@@ -196,15 +203,18 @@ impl Unpacking<'_, '_> {
         let (taken, made) = (inflate.total_in(), inflate.total_out());
         let outcome = inflate.decompress(wire, &mut self.buffer[self.filled..], flush);
         let (taken, made) = ((inflate.total_in() - taken) as usize, (inflate.total_out() - made) as usize);
-        // The limit before the fault: what crosses it may well be followed by garbage.
-        self.left = self.left.checked_sub(made as u64).ok_or(ProtocolError::MESSAGE_TOO_BIG)?;
-        let status = outcome.map_err(|_| NOT_DEFLATE)?;
+        let kept = usize::try_from(self.left).map_or(made, |left| made.min(left));
         if let Context::Compact(history) = self.context {
-            history.append(&self.buffer[self.filled..self.filled + made]);
+            history.append(&self.buffer[self.filled..self.filled + kept]);
         }
-        self.open.plain += made as u64;
-        self.filled += made;
-        Ok((taken, status))
+        self.filled += kept;
+        self.left -= kept as u64;
+        self.open.plain += kept as u64;
+        // The limit before the fault: what crosses it may well be followed by garbage.
+        if kept < made {
+            return Err(ProtocolError::MESSAGE_TOO_BIG);
+        }
+        Ok((taken, outcome.map_err(|_| NOT_DEFLATE)?))
     }
 
     /// Goes on behind a block that said it was the last (RFC 7692 §7.2.3.4). Whoever wrote it has ended a
