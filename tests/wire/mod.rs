@@ -201,10 +201,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// Reads a client's request, and returns the key in it.
     pub(crate) async fn request_key(&mut self) -> String {
-        let head = self.head().await;
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        let key = lines.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
-        key.expect("a key").1.to_owned()
+        key_of(&self.head().await)
     }
 
     /// Reads the next frame; `None` at the end of TCP.
@@ -247,6 +244,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         self.unread.extend_from_slice(&buffer[..count]);
         Ok(count > 0)
     }
+}
+
+/// The key in a client's request.
+pub(crate) fn key_of(request: &str) -> String {
+    let mut lines = request.lines().filter_map(|line| line.split_once(": "));
+    let key = lines.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+    key.expect("a key").1.to_owned()
 }
 
 /// The answer that agrees to an upgrade, without its blank line.
