@@ -1,5 +1,6 @@
 //! Whatever arrives, and however it is cut: the same verdict, no panic, no timer that stays due.
 
+use converse_zlib_oracle::{Deflater, Flush};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::{
@@ -32,9 +33,14 @@ impl Setting {
         let stack = match self.extensions {
             0 => ExtensionStack::default(),
             1 => server_stack(&[xor(), checksum()]),
-            _ => server_stack(&[shred(), xor()]),
+            2 => server_stack(&[shred(), xor()]),
+            mode => deflate_stack(mode - 3),
         };
         Solo::extended(config, stack)
+    }
+
+    fn compresses(self) -> bool {
+        self.extensions > 2
     }
 
     fn frame(self, head: u8, payload: &[u8]) -> Vec<u8> {
@@ -42,9 +48,30 @@ impl Setting {
     }
 }
 
+#[cfg(feature = "deflate")]
+const EXTENSIONS: u8 = 6;
+#[cfg(not(feature = "deflate"))]
+const EXTENSIONS: u8 = 3;
+
+#[cfg(feature = "deflate")]
+fn deflate_stack(mode: u8) -> ExtensionStack {
+    use crate::extension::{MemoryMode, PerMessageDeflate};
+    let memory = match mode {
+        0 => MemoryMode::Dedicated,
+        1 => MemoryMode::Compact { history: 512 },
+        _ => MemoryMode::NoTakeover,
+    };
+    server_stack(&[std::sync::Arc::new(PerMessageDeflate::new().memory(memory).threshold(5))])
+}
+
+#[cfg(not(feature = "deflate"))]
+fn deflate_stack(_: u8) -> ExtensionStack {
+    unreachable!("there are only {EXTENSIONS}")
+}
+
 fn setting() -> impl Strategy<Value = Setting> {
     let role = prop_oneof![Just(Role::Server), Just(Role::Client)];
-    (role, prop::bool::weighted(0.2), 0_u8..3, any::<bool>())
+    (role, prop::bool::weighted(0.2), 0_u8..EXTENSIONS, any::<bool>())
         .prop_map(|(role, raw, extensions, small)| Setting { role, raw, extensions, small })
 }
 
@@ -67,16 +94,14 @@ enum Step {
 }
 
 impl Step {
-    fn write(&self, setting: Setting, out: &mut Vec<u8>) {
+    fn write(&self, setting: Setting, zlib: &mut Deflater, out: &mut Vec<u8>) {
         match self {
             Self::Message(is_text, fragments) => {
-                for (index, payload) in fragments.iter().enumerate() {
-                    let fin = if index + 1 == fragments.len() { 0x80 } else { 0 };
-                    let opcode = if index > 0 { 0 } else { 2 - u8::from(*is_text) };
-                    out.extend(setting.frame(fin | opcode, payload));
-                    if fin == 0 && payload.len() % 3 == 0 {
-                        out.extend(setting.frame(0x89, &payload[..payload.len().min(9)]));
-                    }
+                let opcode = 2 - u8::from(*is_text);
+                if setting.compresses() && fragments[0].len() % 5 != 4 {
+                    write_fragments(setting, 0x40 | opcode, &compressed(zlib, fragments), out);
+                } else {
+                    write_fragments(setting, opcode, fragments, out);
                 }
             }
             Self::Ping(payload) => out.extend(setting.frame(0x89, payload)),
@@ -87,6 +112,31 @@ impl Step {
             Self::Bytes(bytes) => out.extend(bytes),
         }
     }
+}
+
+/// Writes a message's frames, with pings between some of them.
+fn write_fragments(setting: Setting, opcode: u8, fragments: &[Vec<u8>], out: &mut Vec<u8>) {
+    for (index, payload) in fragments.iter().enumerate() {
+        let fin = if index + 1 == fragments.len() { 0x80 } else { 0 };
+        let opcode = if index > 0 { 0 } else { opcode };
+        out.extend(setting.frame(fin | opcode, payload));
+        if fin == 0 && payload.len() % 3 == 0 {
+            out.extend(setting.frame(0x89, &payload[..payload.len().min(9)]));
+        }
+    }
+}
+
+/// Compresses a message on its own, so that it can be read in every mode, into as many fragments.
+fn compressed(zlib: &mut Deflater, fragments: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let data = fragments.concat();
+    let end = if data.len() % 4 == 3 { Flush::Finish } else { Flush::Sync };
+    zlib.reset();
+    let payload =
+        zlib.message_of(&[(&data[..data.len() / 2], Flush::Partial), (&data[data.len() / 2..], end)]);
+    let mut parts: Vec<_> =
+        payload.chunks(payload.len().div_ceil(fragments.len())).map(<[u8]>::to_vec).collect();
+    parts.resize(fragments.len(), Vec::new());
+    parts
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -101,7 +151,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn stream(setting: Setting, steps: &[Step], damage: Option<(Index, u8)>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    steps.iter().for_each(|step| step.write(setting, &mut bytes));
+    let mut zlib = Deflater::new(6, 9);
+    steps.iter().for_each(|step| step.write(setting, &mut zlib, &mut bytes));
     if let Some((index, value)) = damage.filter(|_| !bytes.is_empty()) {
         let at = index.index(bytes.len());
         bytes[at] = value;
