@@ -56,14 +56,34 @@ fn messages_survive_every_order_of_extensions_and_every_fragment_size() {
         &[shred(), xor(), checksum()],
         &[shred(), checksum(), xor()],
     ];
-    for (index, toys) in orders.into_iter().enumerate() {
+    survive(&orders);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn messages_survive_compression_before_and_behind_extensions_that_work_frame_by_frame() {
+    use super::toys::deflate;
+
+    survive(&[
+        &[deflate(), checksum()],
+        &[checksum(), deflate()],
+        &[xor(), deflate()],
+        &[xor(), deflate(), checksum()],
+        &[checksum(), deflate(), xor()],
+        &[shred(), deflate(), checksum()],
+    ]);
+}
+
+fn survive(orders: &[&[Arc<dyn Extension>]]) {
+    let long = "κόσμε and more, and more, and more";
+    for (index, toys) in orders.iter().enumerate() {
         for fragment_size in [1, 3, 1000] {
             let mut pair = pair(toys, fragment_size);
-            for message in ["", "x", "κόσμε and more"] {
+            for message in ["", "x", long, long] {
                 pair.client.send(message.into()).unwrap();
                 pair.server.send(message.into()).unwrap();
             }
-            let expected = vec![text(""), text("x"), text("κόσμε and more")];
+            let expected = vec![text(""), text("x"), text(long), text(long)];
             assert_eq!(pair.carry(), (expected.clone(), expected), "order {index}, size {fragment_size}");
         }
     }

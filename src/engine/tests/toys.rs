@@ -126,6 +126,12 @@ impl ExtensionDecoder for Checksum {
     }
 }
 
+/// The one that is no toy.
+#[cfg(feature = "deflate")]
+pub(super) fn deflate() -> Arc<dyn Extension> {
+    Arc::new(crate::PerMessageDeflate::new().threshold(0))
+}
+
 /// Splits every frame into single bytes; joins a whole message into one frame on the way back, so that
 /// it puts out none for most frames.
 #[derive(Clone, Default)]
