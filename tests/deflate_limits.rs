@@ -16,7 +16,7 @@ use converse::{
     session::SessionError,
 };
 use converse_zlib_oracle::{Deflater, Flush, Inflater, TAIL};
-use deflate::{Dice, Far, PLAIN_OFFER, RSV1, Served, dialled, heap::Heap, served, with};
+use deflate::{Dice, Far, PLAIN_OFFER, RSV1, Served, answer_for, dialled, heap::Heap, served, with};
 use tokio::io::AsyncWriteExt;
 use wire::{BINARY, CONTINUATION, FIN, in_time};
 
@@ -54,13 +54,11 @@ async fn warm((mut session, mut far): (Session, Far)) -> (Session, Far) {
 }
 
 async fn open(role: Role, mode: MemoryMode, options: SessionOptions) -> (Session, Far) {
-    let answer = match mode {
-        _ if role == Role::Server => return warm(served(options, PLAIN_OFFER).await).await,
-        MemoryMode::Dedicated => "permessage-deflate",
-        MemoryMode::NoTakeover => "permessage-deflate; server_no_context_takeover",
-        _ => "permessage-deflate; server_max_window_bits=11",
+    let ends = match role {
+        Role::Server => served(options, PLAIN_OFFER).await,
+        Role::Client => dialled(options, answer_for(mode)).await,
     };
-    warm(dialled(options, answer).await).await
+    warm(ends).await
 }
 
 /// What became of a stream of bytes.
@@ -182,7 +180,7 @@ fn thousands_of_streams_in_one_message_are_refused() {
         let streams = stream[..stream.len() - 1].repeat(5000);
         refused(&[&streams[..], &[0]].concat(), &[usize::MAX, KIB], MIB, 1007).await;
         // Streams of nothing.
-        refused(&[0x03, 0x00].repeat(5000), &[usize::MAX, KIB], MIB, 1007).await;
+        refused(&[&[0x03, 0x00].repeat(5000)[..], &[0]].concat(), &[usize::MAX, KIB], MIB, 1007).await;
     });
 }
 

@@ -7,7 +7,7 @@ mod wire;
 
 use converse::{MemoryMode, Message, PerMessageDeflate, Session};
 use converse_zlib_oracle::{Deflater, Flush};
-use deflate::{Dice, Far, RSV1, dialled, served, with};
+use deflate::{Dice, Far, PLAIN_OFFER, RSV1, answer_for, dialled, served, with};
 use wire::{BINARY, CONTINUATION, FIN, TEXT};
 
 const MESSAGES: usize = 10_000;
@@ -106,14 +106,9 @@ async fn all(fragment_size: usize, threshold: usize) -> Vec<(Session, Far, Strin
     let mut all = Vec::new();
     for mode in MODES {
         let options = with(extension(mode, threshold)).fragment_size(fragment_size);
-        let (session, far) = served(options.clone(), "permessage-deflate; client_max_window_bits").await;
+        let (session, far) = served(options.clone(), PLAIN_OFFER).await;
         all.push((session, far, format!("server, {mode:?}")));
-        let answer = match mode {
-            MemoryMode::Dedicated => "permessage-deflate",
-            MemoryMode::Compact { .. } => "permessage-deflate; server_max_window_bits=10",
-            _ => "permessage-deflate; server_no_context_takeover",
-        };
-        let (session, far) = dialled(options, answer).await;
+        let (session, far) = dialled(options, answer_for(mode)).await;
         all.push((session, far, format!("client, {mode:?}")));
     }
     all

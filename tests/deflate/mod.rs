@@ -1,5 +1,5 @@
 //! The other end of a compressed connection: C zlib with exactly the parameters that were agreed, over TCP. Knows
-//! nothing of this crate's own compression.
+//! nothing of how this crate compresses.
 #![allow(dead_code)] // Each test binary uses its part.
 
 pub(crate) mod heap;
@@ -7,7 +7,7 @@ pub(crate) mod tables;
 
 use std::time::Duration;
 
-use converse::{Client, ConnectError, PerMessageDeflate, Server, Session, SessionOptions};
+use converse::{Client, ConnectError, MemoryMode, PerMessageDeflate, Server, Session, SessionOptions};
 use converse_zlib_oracle::{Deflater, InflateError, Inflater};
 use tokio::{net::TcpListener, sync::mpsc};
 
@@ -15,6 +15,7 @@ use crate::wire::{self, BINARY, CONTINUATION, FIN, HEAD, Running, Wire, in_time}
 
 /// The bit that marks a compressed message, in its first frame (RFC 7692 §6).
 pub(crate) const RSV1: u8 = 0x40;
+/// What browsers offer.
 pub(crate) const PLAIN_OFFER: &str = "permessage-deflate; client_max_window_bits";
 /// Longer than any test.
 const NEVER: Duration = Duration::from_secs(1 << 30);
@@ -26,6 +27,15 @@ pub(crate) fn with(extension: PerMessageDeflate) -> SessionOptions {
         .ping_interval(None)
         .write_timeout(NEVER)
         .message_timeout(NEVER)
+}
+
+/// An answer that a client takes in this mode. A compact one has a history of more than 1,024 bytes.
+pub(crate) fn answer_for(mode: MemoryMode) -> &'static str {
+    match mode {
+        MemoryMode::Dedicated => "permessage-deflate",
+        MemoryMode::NoTakeover => "permessage-deflate; server_no_context_takeover",
+        _ => "permessage-deflate; server_max_window_bits=11",
+    }
 }
 
 /// What an answer agrees on, for both directions.
