@@ -57,7 +57,8 @@ node_env() { # SUITE
 
 # Debian's own, because what browser makers offer for download is no package of a system.
 browser_env() { # SUITE
-    has chromium || apt_install --no-install-recommends chromium || skip "$1" "no chromium, and no root on Debian to install it"
+    has chromium || apt_install --no-install-recommends chromium ||
+        skip "$1" "no chromium, and no root on Debian to install it"
 }
 
 # Builds one example in release mode and leaves its path in $built.

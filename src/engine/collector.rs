@@ -5,7 +5,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError, Rsv};
 
-/// The longest part of a frame, in bytes: with what it unpacks to at a time, well under 64 KiB.
+/// The longest part of a frame, in bytes: with the 32 KiB that a decoder unpacks at a time, less than 64 KiB beyond
+/// the message, however long the frame is.
 const PART: usize = 16 * 1024;
 
 /// One frame under way.

@@ -46,8 +46,8 @@ pub(crate) struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// Returns the most bytes of payload that a received frame may have: behind extensions it may be a
-    /// little less.
+    /// Returns the most bytes of payload that a received frame may have; with extensions it may be a little longer
+    /// than a message, because what does not shrink grows.
     pub(crate) fn frame_limit(&self, extended: bool) -> u64 {
         let message = self.max_message_size;
         self.max_frame_size.unwrap_or(if extended { wire_limit(message) } else { message })

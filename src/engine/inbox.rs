@@ -85,7 +85,7 @@ impl Inbox {
     }
 
     /// Appends an event, unless nobody takes them. While the connection is not `open` any more it is dropped
-    /// when there is no room, as everything behind it: what is taken has no gap.
+    /// when there is no room, and so is everything behind it: what is taken has no gap.
     pub(crate) fn deliver(&mut self, event: Event, open: bool) {
         self.cut |= !open && self.is_full();
         if !self.cut {

@@ -1,4 +1,4 @@
-//! Floor 2: what changes frames between the message and the wire (RFC 6455 §9). Knows no message, no
+//! Floor 2: what changes frames between the message and the wire (RFC 6455 §9). Knows no engine and no
 //! socket; every extension is one among equals.
 
 #[cfg(feature = "deflate")]
@@ -64,7 +64,7 @@ impl Default for SendHints {
 /// It is called while the session is locked, and must not use the session. All frames of a message come in
 /// order, without others between them.
 pub trait ExtensionEncoder: Send {
-    /// Is told of a message before its frames come.
+    /// Takes note of a message whose frames come next. Default: does nothing.
     fn begin(&mut self, message: &Message, hints: SendHints) {
         let _ = (message, hints);
     }
@@ -82,7 +82,7 @@ pub trait ExtensionEncoder: Send {
 /// It is called while the session is locked, and must not use the session.
 pub trait ExtensionDecoder: Send {
     /// Takes a data frame, and pushes none, one or many to `out`, with no more than `limit` bytes of
-    /// payload in all. The bits this extension claims are cleared.
+    /// payload in all: what the open message may still take. The bits this extension claims are cleared.
     ///
     /// Each pushed frame is taken at once, so a frame that unpacks to much is best pushed in parts, where
     /// [`FrameSink::may_cut`] allows it.
@@ -97,8 +97,9 @@ pub trait ExtensionDecoder: Send {
         out: &mut FrameSink<'_, ProtocolError>,
     ) -> Result<(), ProtocolError>;
 
-    /// Tells whether frames may be cut anew, as if the peer had fragmented the message in another way. Then
-    /// a long frame is not joined first but comes in parts as it arrives. Default: no.
+    /// Tells whether frames may be cut anew, as if the peer had fragmented the message in another way. When
+    /// all extensions in use say so, a long frame is not joined first but comes in parts as it arrives.
+    /// Default: no.
     fn takes_parts(&self) -> bool {
         false
     }

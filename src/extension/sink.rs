@@ -24,7 +24,7 @@ pub struct FrameSink<'a, E> {
 }
 
 impl<'a, E> FrameSink<'a, E> {
-    /// Builds a sink that hands each frame to `put`, and lets frames of any size be cut anew.
+    /// Builds a sink that hands each frame to `put`, lets frames be cut anew, and asks for no size.
     pub fn new(put: &'a mut dyn FnMut(Frame) -> Result<(), E>) -> Self {
         Self { put, may_cut: true, frame_size: usize::MAX }
     }

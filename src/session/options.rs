@@ -110,7 +110,8 @@ impl SessionOptions {
     }
 
     /// Limits the payload of one received frame, in bytes; over it the peer sees 1009. Default: as
-    /// many as [`max_message_size`](Self::max_message_size).
+    /// many as [`max_message_size`](Self::max_message_size), and with extensions an eighth and 1 KiB more, since
+    /// what does not shrink grows.
     #[must_use]
     pub fn max_frame_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.limits.max_frame_size = bytes.into();

@@ -38,9 +38,9 @@ impl Sender {
         Self { link, hints: SendHints::default() }
     }
 
-    /// Returns a sender whose messages are not compressed: for those that hold a secret beside text that an
-    /// attacker may choose, whose length would tell of it (CRIME, BREACH; RFC 7692 §8). They don't enter the
-    /// window that later messages are compressed with either.
+    /// Returns a sender whose messages are not compressed: for a secret in a message that also holds text which
+    /// an attacker may choose, because the compressed length would tell of it (CRIME, BREACH; RFC 7692 §8).
+    /// Messages that follow are not compressed with the help of these either.
     ///
     /// ```
     /// # async fn login(session: converse::Session, token: &str) -> converse::Result<()> {
@@ -138,8 +138,8 @@ impl Sender {
     /// Sends a ping, and waits for its pong; returns the round-trip time. Calls that overlap share one
     /// ping.
     ///
-    /// While the receive queue is full nothing is read, the pong neither: where messages may come before it,
-    /// somebody has to receive them.
+    /// While the receive queue is full nothing is read, not even the pong: where messages may come before it,
+    /// somebody has to receive them meanwhile.
     ///
     /// # Errors
     /// [`SessionError::Closed`] when the conversation ends before the pong arrives.

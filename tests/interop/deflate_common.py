@@ -168,7 +168,8 @@ CHANCE = random.Random(7692)
 # It shrinks even alone, so that each memory mode compresses it.
 SHORT_JSON = '{"kind":"order","items":[{"id":1,"count":1},{"id":2,"count":2},{"id":3,"count":3}],"id":76}'
 NOISE = CHANCE.randbytes(10 * 1024)
-# Chance and a run, which shrinks even without its first copy, so that it is compressed. Twice it is beyond a window of 9 or 10 bits, and well within one of 12.
+# Chance and a run, which shrinks even without its first copy, so that it is compressed. Twice it is beyond a window of 9
+# or 10 bits, and well within one of 12.
 WINDOW_PROBE = bytes(byte % 128 for byte in CHANCE.randbytes(3000)) + bytes(200)
 MULTIBYTE = "aé€😀\u0000\uffff\U0010ffff"
 

@@ -1,4 +1,5 @@
-// What the permessage-deflate checks send. Runs in node and in a browser: bytes are what the caller's `bytes` makes.
+// What the permessage-deflate checks send. Runs in node, where bytes are Buffers, and in a browser, where
+// they are Uint8Arrays.
 
 const MULTIBYTE = 'aé€😀\u0000\uffff\u{10ffff}';
 // It shrinks even alone, so that each memory mode compresses it.
@@ -30,7 +31,8 @@ const bytes = globalThis.Buffer ? (array) => Buffer.from(array) : (array) => arr
 const NOISE = bytes(noise(10 << 10));
 
 // What is sent twice to see how far each side looks back. The long one is chance and a run, which shrinks
-// even without its first copy, so that it is compressed; twice it is beyond a window of 9 or 10 bits, and well within one of 12.
+// even without its first copy, so that it is compressed; twice it is beyond a window of 9 or 10 bits, and well within
+// one of 12.
 export const PROBES = [
   { message: SHORT_JSON, reachedFrom: 9, short: true },
   { message: bytes(noise(3200).map((byte, at) => (at < 3000 ? byte % 128 : 0))), reachedFrom: 12, short: false },

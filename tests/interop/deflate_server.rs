@@ -1,5 +1,6 @@
 //! An echo server with every configuration of permessage-deflate, each at a path of its own:
-//! `/snct=1/cnct=0/swb=10/cwb=-/compact/125`, which ends in the size of fragments. The text `?` is answered, uncompressed, with what was agreed and counted.
+//! `/snct=1/cnct=0/swb=10/cwb=-/compact/125`, which ends in the size of fragments. The text `?` is answered,
+//! uncompressed, with what was agreed and counted.
 //! Run by `tests/interop/run`.
 
 mod deflate_config;

@@ -159,10 +159,8 @@ impl ExtensionDecoder for Decoder {
 
 impl Unpacking<'_, '_> {
     fn frame(mut self, frame: &Frame) -> Result<(), ProtocolError> {
-        let unpacked = self.unpack(&frame.payload).and_then(|()| match frame.fin {
-            true => self.check_end(),
-            false => Ok(()),
-        });
+        let unpacked = self.unpack(&frame.payload);
+        let unpacked = unpacked.and_then(|()| if frame.fin { self.check_end() } else { Ok(()) });
         if let Err(fault) = unpacked {
             // What came before the fault may have one of its own, which is then the first.
             if self.filled > 0 {

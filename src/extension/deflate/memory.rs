@@ -8,10 +8,10 @@ use crate::extension::deflate::agreement::{LEAST_BITS, MOST_BITS};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryMode {
-    /// zlib's own state for each direction, made when the first message is compressed.
+    /// zlib's own state for each direction, made with its first compressed message.
     Dedicated,
     /// The last bytes of plain text of each direction, which are replayed into a state that the thread's
-    /// connections share. `history` is their number, from 256 to 4,096; more and fewer are brought there.
+    /// connections share. `history` is their number, clamped to 256 to 4,096.
     ///
     /// The peer is asked to keep to a window of that size (the next power of two, 512 at least), or, if it
     /// can't, to keep none.

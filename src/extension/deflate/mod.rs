@@ -72,7 +72,7 @@ impl PerMessageDeflate {
         Self::default()
     }
 
-    /// Sets zlib's level, from 1 (fast) to 9 (small); others are brought there. Default: 1.
+    /// Sets zlib's level, clamped to 1 (fast) to 9 (small). Default: 1.
     #[must_use]
     pub fn level(mut self, level: u8) -> Self {
         self.policy.level = level.clamp(1, 9);
@@ -118,7 +118,7 @@ impl PerMessageDeflate {
         self
     }
 
-    /// Limits the window of the server's messages to 2^`bits` bytes, 9 to 15; others are brought there (RFC 7692
+    /// Limits the window of the server's messages to 2^`bits` bytes; `bits` is clamped to 9 to 15 (RFC 7692
     /// §7.1.2.1). Default: 15.
     #[must_use]
     pub fn server_max_window_bits(mut self, bits: u8) -> Self {
@@ -126,7 +126,7 @@ impl PerMessageDeflate {
         self
     }
 
-    /// Limits the window of the client's messages to 2^`bits` bytes, 9 to 15; others are brought there (RFC 7692
+    /// Limits the window of the client's messages to 2^`bits` bytes; `bits` is clamped to 9 to 15 (RFC 7692
     /// §7.1.2.2). A client that can't limit it is asked to keep none. Default: 15.
     #[must_use]
     pub fn client_max_window_bits(mut self, bits: u8) -> Self {
