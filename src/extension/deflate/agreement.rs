@@ -6,9 +6,9 @@ use crate::extension::{
 };
 
 /// The largest window, as a power of two.
-pub(super) const MOST_BITS: u8 = 15;
+pub(super) const MAX_WINDOW_BITS: u8 = 15;
 /// The smallest window that zlib can compress with.
-pub(super) const LEAST_BITS: u8 = 9;
+pub(super) const MIN_WINDOW_BITS: u8 = 9;
 
 /// What one end is configured to want.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,8 @@ impl Default for Wishes {
             memory: MemoryMode::default(),
             server_no_takeover: false,
             client_no_takeover: false,
-            server_bits: MOST_BITS,
-            client_bits: MOST_BITS,
+            server_bits: MAX_WINDOW_BITS,
+            client_bits: MAX_WINDOW_BITS,
         }
     }
 }
@@ -65,9 +65,9 @@ impl Wishes {
         Params {
             server_no_takeover: self.server_no_takeover || !keeps,
             client_no_takeover: self.client_no_takeover || !keeps,
-            server_bits: (server_bits < MOST_BITS).then_some(server_bits),
+            server_bits: (server_bits < MAX_WINDOW_BITS).then_some(server_bits),
             client_bits: match self.client_bits {
-                MOST_BITS => ClientBits::Any,
+                MAX_WINDOW_BITS => ClientBits::Any,
                 bits => ClientBits::Max(bits),
             },
         }
@@ -76,29 +76,30 @@ impl Wishes {
     /// Server: accepts an offer, or declines it.
     pub(super) fn accept(&self, offer: Params) -> Option<Agreement> {
         // A window of 256 bytes is more than zlib's raw deflate can promise.
-        let server_bits = self.server_bits.min(offer.server_bits.unwrap_or(MOST_BITS));
-        if server_bits < LEAST_BITS {
+        let server_bits = self.server_bits.min(offer.server_bits.unwrap_or(MAX_WINDOW_BITS));
+        if server_bits < MIN_WINDOW_BITS {
             return None;
         }
         let keeps = self.memory.takes_over();
         let mut answer = Params {
             server_no_takeover: offer.server_no_takeover || self.server_no_takeover || !keeps,
             client_no_takeover: offer.client_no_takeover || self.client_no_takeover || !keeps,
-            server_bits: (offer.server_bits.is_some() || server_bits < MOST_BITS).then_some(server_bits),
+            server_bits: (offer.server_bits.is_some() || server_bits < MAX_WINDOW_BITS)
+                .then_some(server_bits),
             client_bits: ClientBits::Absent,
         };
-        let limit = if answer.client_no_takeover { MOST_BITS } else { self.memory.peer_bits() };
+        let limit = if answer.client_no_takeover { MAX_WINDOW_BITS } else { self.memory.peer_bits() };
         let wanted = self.client_bits.min(limit);
         let client_bits = match offer.client_bits {
-            ClientBits::Absent if wanted < MOST_BITS => {
+            ClientBits::Absent if wanted < MAX_WINDOW_BITS => {
                 answer.client_no_takeover = true;
-                MOST_BITS
+                MAX_WINDOW_BITS
             }
-            ClientBits::Absent => MOST_BITS,
+            ClientBits::Absent => MAX_WINDOW_BITS,
             ClientBits::Any => wanted,
             ClientBits::Max(bits) => wanted.min(bits),
         };
-        if client_bits < MOST_BITS {
+        if client_bits < MAX_WINDOW_BITS {
             answer.client_bits = ClientBits::Max(client_bits);
         }
         let own = Direction { bits: server_bits, takeover: !answer.server_no_takeover };
@@ -120,8 +121,10 @@ impl Wishes {
             ClientBits::Absent | ClientBits::Any => self.client_bits,
         };
         let takeover = !answer.client_no_takeover && !best.client_no_takeover && !keeps_nothing;
-        let peer =
-            Direction { bits: answer.server_bits.unwrap_or(MOST_BITS), takeover: !answer.server_no_takeover };
+        let peer = Direction {
+            bits: answer.server_bits.unwrap_or(MAX_WINDOW_BITS),
+            takeover: !answer.server_no_takeover,
+        };
         Ok(Agreement { answer, own: Direction { bits: client_bits, takeover }, peer })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         ExtensionDecoder, FrameSink, MemoryMode,
         deflate::{
             DeflateStats, TAIL,
-            agreement::{Direction, LEAST_BITS, MOST_BITS},
+            agreement::{Direction, MAX_WINDOW_BITS, MIN_WINDOW_BITS},
             memory::History,
             states::{build_inflate, keep_buffer, keep_inflate, take_buffer, take_inflate},
         },
@@ -20,16 +20,16 @@ use crate::{
 };
 
 /// How many bytes are unpacked at a time.
-const AT_A_TIME: usize = 32 * 1024;
+const UNPACK_CHUNK: usize = 32 * 1024;
 /// How many blocks of one message may say that they are its last. Chosen: those who set the bit at all set
 /// it once.
-const MOST_ENDS: u8 = 16;
+const MAX_FINAL_BLOCKS: u8 = 16;
 
 const MARKED_CONTINUATION: ProtocolError =
     ProtocolError::framing("RFC 7692 §6.1", "RSV1 on a continuation frame");
 const NOT_DEFLATE: ProtocolError = invalid("payload is not DEFLATE data");
 const TRUNCATED: ProtocolError = invalid("DEFLATE data does not end with the message");
-const TOO_MANY_ENDS: ProtocolError = invalid("too many final DEFLATE blocks");
+const TOO_MANY_FINAL_BLOCKS: ProtocolError = invalid("too many final DEFLATE blocks");
 
 const fn invalid(text: &'static str) -> ProtocolError {
     ProtocolError::new(CloseCode::INVALID_PAYLOAD, "RFC 7692 §7.2.2", text)
@@ -58,8 +58,8 @@ struct Open {
     opcode: OpCode,
     plain: u64,
     wire: u64,
-    most_wire: u64,
-    ends: u8,
+    max_wire: u64,
+    final_blocks: u8,
 }
 
 /// One frame being unpacked.
@@ -78,7 +78,7 @@ struct Unpacking<'a, 'b> {
 
 impl Decoder {
     pub(super) fn new(memory: MemoryMode, direction: Direction, stats: Arc<DeflateStats>) -> Self {
-        let bits = direction.bits.max(LEAST_BITS);
+        let bits = direction.bits.max(MIN_WINDOW_BITS);
         let context = match memory {
             _ if !direction.takeover => Context::Nothing,
             MemoryMode::Dedicated => Context::Dedicated(bits, None),
@@ -97,7 +97,7 @@ impl Decoder {
                 inflate
             }
         };
-        Ok(Open { inflate, opcode, plain: 0, wire: 0, most_wire: wire_limit(limit), ends: 0 })
+        Ok(Open { inflate, opcode, plain: 0, wire: 0, max_wire: wire_limit(limit), final_blocks: 0 })
     }
 
     fn end(&mut self, open: Open) {
@@ -125,19 +125,19 @@ impl ExtensionDecoder for Decoder {
         };
         let Some(mut open) = begun else { return out.push(frame) };
         open.wire += frame.payload.len() as u64;
-        if open.wire > open.most_wire {
+        if open.wire > open.max_wire {
             return Err(ProtocolError::MESSAGE_TOO_BIG);
         }
         let mut buffer = take_buffer();
-        if buffer.len() < AT_A_TIME {
-            buffer.resize(AT_A_TIME, 0);
+        if buffer.len() < UNPACK_CHUNK {
+            buffer.resize(UNPACK_CHUNK, 0);
         }
         let unpacking = Unpacking {
             open: &mut open,
             context: &mut self.context,
             out,
             rsv: frame.rsv.without(Rsv::RSV1),
-            buffer: &mut buffer[..AT_A_TIME],
+            buffer: &mut buffer[..UNPACK_CHUNK],
             filled: 0,
             whole: Vec::new(),
             left: limit,
@@ -218,12 +218,14 @@ impl Unpacking<'_, '_> {
     /// Goes on behind a block that said it was the last (RFC 7692 §7.2.3.4). Whoever wrote it has ended a
     /// stream of zlib's there and begun another, with an empty window.
     fn begin_anew(&mut self) -> Result<(), ProtocolError> {
-        self.open.ends += 1;
-        if self.open.ends > MOST_ENDS {
-            return Err(TOO_MANY_ENDS);
+        self.open.final_blocks += 1;
+        if self.open.final_blocks > MAX_FINAL_BLOCKS {
+            return Err(TOO_MANY_FINAL_BLOCKS);
         }
         match self.context {
-            Context::Dedicated(bits, _) if *bits != MOST_BITS => self.open.inflate = build_inflate(*bits),
+            Context::Dedicated(bits, _) if *bits != MAX_WINDOW_BITS => {
+                self.open.inflate = build_inflate(*bits)
+            }
             _ => self.open.inflate.reset(false),
         }
         Ok(())

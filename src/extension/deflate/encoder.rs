@@ -11,7 +11,7 @@ use crate::{
         ExtensionEncoder, ExtensionError, FrameSink, MemoryMode, SendHints,
         deflate::{
             DeflateStats, Policy, TAIL,
-            agreement::{Direction, LEAST_BITS},
+            agreement::{Direction, MIN_WINDOW_BITS},
             memory::History,
             states::{Make, keep_buffer, take_buffer},
         },
@@ -83,7 +83,7 @@ impl Encoder {
         let make = Make { level: policy.level, bits: direction.bits };
         let alone = matches!(context, Context::Nothing);
         let threshold = policy.threshold.unwrap_or(if alone { THRESHOLD_ALONE } else { THRESHOLD });
-        Self { policy, threshold, make, context, wanted: make.bits >= LEAST_BITS, open: None, stats }
+        Self { policy, threshold, make, context, wanted: make.bits >= MIN_WINDOW_BITS, open: None, stats }
     }
 
     fn start(&mut self, frame: &Frame) -> Result<Open, ExtensionError> {
@@ -114,7 +114,7 @@ impl Encoder {
 impl ExtensionEncoder for Encoder {
     fn begin(&mut self, message: &Message, hints: SendHints) {
         self.wanted = hints.compress
-            && self.make.bits >= LEAST_BITS
+            && self.make.bits >= MIN_WINDOW_BITS
             && message.len() >= self.threshold
             && self.policy.wants(message);
     }

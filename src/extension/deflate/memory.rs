@@ -1,6 +1,6 @@
 //! What a connection keeps between two messages. Knows no zlib and no header.
 
-use crate::extension::deflate::agreement::{LEAST_BITS, MOST_BITS};
+use crate::extension::deflate::agreement::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 
 /// What a connection keeps between two compressed messages, so that the next one can refer to the last.
 ///
@@ -47,8 +47,8 @@ impl MemoryMode {
     /// Returns the largest window that the peer may use across messages, as a power of two.
     pub(super) fn peer_bits(self) -> u8 {
         match self {
-            Self::Compact { history } => (history.next_power_of_two().ilog2() as u8).max(LEAST_BITS),
-            Self::Dedicated | Self::NoTakeover => MOST_BITS,
+            Self::Compact { history } => (history.next_power_of_two().ilog2() as u8).max(MIN_WINDOW_BITS),
+            Self::Dedicated | Self::NoTakeover => MAX_WINDOW_BITS,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     frame::Rsv,
 };
 
-use agreement::{Agreement, LEAST_BITS, MOST_BITS, Wishes};
+use agreement::{Agreement, MAX_WINDOW_BITS, MIN_WINDOW_BITS, Wishes};
 use decoder::Decoder;
 use encoder::Encoder;
 use params::{NAME, Params};
@@ -122,7 +122,7 @@ impl PerMessageDeflate {
     /// §7.1.2.1). Default: 15.
     #[must_use]
     pub fn server_max_window_bits(mut self, bits: u8) -> Self {
-        self.wishes.server_bits = bits.clamp(LEAST_BITS, MOST_BITS);
+        self.wishes.server_bits = bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS);
         self
     }
 
@@ -130,7 +130,7 @@ impl PerMessageDeflate {
     /// §7.1.2.2). A client that can't limit it is asked to keep none. Default: 15.
     #[must_use]
     pub fn client_max_window_bits(mut self, bits: u8) -> Self {
-        self.wishes.client_bits = bits.clamp(LEAST_BITS, MOST_BITS);
+        self.wishes.client_bits = bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS);
         self
     }
 

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use zlib_rs::{Deflate, Inflate};
 
-use crate::{extension::deflate::agreement::MOST_BITS, frame::Spares};
+use crate::{extension::deflate::agreement::MAX_WINDOW_BITS, frame::Spares};
 
 /// How many compressors a thread keeps: one is in use at a time, but levels and windows differ.
 const DEFLATERS_KEPT: usize = 4;
@@ -73,7 +73,7 @@ pub(super) fn take_inflate() -> Box<Inflate> {
             inflate.reset(false);
             inflate
         }
-        None => build_inflate(MOST_BITS),
+        None => build_inflate(MAX_WINDOW_BITS),
     }
 }
 
