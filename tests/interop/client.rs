@@ -1,6 +1,8 @@
 //! Checks our client against another implementation's echo server. Run by `tests/interop/run`.
 //! Usage: interop_client ws://HOST:PORT
 
+mod tally;
+
 use std::{fmt::Debug, future::Future, pin::Pin, process::ExitCode, time::Duration};
 
 use converse::{
@@ -11,8 +13,8 @@ use converse::{
 use futures::{StreamExt, future::try_join_all};
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use tally::{Outcome, Tally};
 
-type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 type Check = Pin<Box<dyn Future<Output = Outcome>>>;
 
 const MIB: usize = 1 << 20;
@@ -386,20 +388,9 @@ async fn main() -> ExitCode {
         eprintln!("usage: interop_client ws://HOST:PORT");
         return ExitCode::from(2);
     };
-    let (mut passed, mut failed) = (0, 0);
+    let mut tally = Tally::default();
     for (name, check) in checks(url.trim_end_matches('/')).0 {
-        let outcome = tokio::time::timeout(CHECK_TIMEOUT, check).await;
-        match outcome.unwrap_or_else(|_| Err("timed out".into())) {
-            Ok(()) => {
-                passed += 1;
-                println!("ok {name}");
-            }
-            Err(error) => {
-                failed += 1;
-                println!("FAILED {name}: {error}");
-            }
-        }
+        tally.count(&name, tokio::time::timeout(CHECK_TIMEOUT, check).await);
     }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    tally.end()
 }

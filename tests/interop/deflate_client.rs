@@ -3,6 +3,7 @@
 //! Usage: deflate_client ws://HOST:PORT
 
 mod deflate_config;
+mod tally;
 
 use std::{collections::BTreeMap, fmt::Debug, process::ExitCode, sync::Arc, time::Duration};
 
@@ -13,9 +14,7 @@ use converse::{
 use deflate_config::{COMPACT_HISTORY, Config, FRAGMENT_SIZES, Memory, REPORT_PLEASE, report};
 use futures::StreamExt;
 use serde_json::{Value, json};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Outcome<T = ()> = Result<T, BoxError>;
+use tally::{Outcome, Tally};
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
 const AT_A_TIME: usize = 4;
@@ -278,7 +277,7 @@ async fn main() -> ExitCode {
         eprintln!("usage: deflate_client ws://HOST:PORT");
         return ExitCode::from(2);
     };
-    let (mut passed, mut failed) = (0, 0);
+    let mut tally = Tally::default();
     let mut outcomes = futures::stream::iter(Check::all())
         .map(|check| {
             let url = url.trim_end_matches('/').to_owned();
@@ -286,17 +285,7 @@ async fn main() -> ExitCode {
         })
         .buffer_unordered(AT_A_TIME);
     while let Some((name, outcome)) = outcomes.next().await {
-        match outcome.unwrap_or_else(|_| Err("timed out".into())) {
-            Ok(()) => {
-                passed += 1;
-                println!("ok {name}");
-            }
-            Err(error) => {
-                failed += 1;
-                println!("FAILED {name}: {error}");
-            }
-        }
+        tally.count(&name, outcome);
     }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    tally.end()
 }
