@@ -129,7 +129,7 @@ impl ExtensionDecoder for Checksum {
 /// The one that is no toy.
 #[cfg(feature = "deflate")]
 pub(super) fn deflate() -> Arc<dyn Extension> {
-    Arc::new(crate::PerMessageDeflate::new().threshold(0))
+    Arc::new(crate::extension::PerMessageDeflate::new().threshold(0))
 }
 
 /// Splits every frame into single bytes; joins a whole message into one frame on the way back, so that
