@@ -4,6 +4,7 @@ import { strict as assert } from 'node:assert';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { play } from './play.mjs';
 
 const MIB = 1 << 20;
 const MAX_MESSAGE = 16 * MIB;
@@ -165,23 +166,5 @@ checks.set('server_survives_a_terminated_connection', async () => {
   await closes(socket);
 });
 
-function within(milliseconds, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('timed out')), milliseconds);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-let failed = 0;
-for (const [name, run] of checks) {
-  try {
-    await within(CHECK_TIMEOUT, run());
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED ${name}: ${error.message}`);
-  }
-}
-console.log(`${checks.size - failed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+const passed = await play(checks, { timeout: CHECK_TIMEOUT });
+process.exit(passed ? 0 : 1);

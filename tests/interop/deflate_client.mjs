@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { count } from './deflate_count.mjs';
 import { FRAGMENTED, KIB_JSON, LARGE, PROBES, SMALL } from './deflate_messages.mjs';
 import * as rules from './deflate_rules.mjs';
+import { play } from './play.mjs';
 
 const CHECK_TIMEOUT = 60_000;
 const AT_A_TIME = 4;
@@ -126,28 +127,5 @@ function* checks() {
   }
 }
 
-function within(milliseconds, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('timed out')), milliseconds);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-let [passed, failed] = [0, 0];
-const waiting = checks();
-async function work() {
-  for (const [name, run] of waiting) {
-    try {
-      await within(CHECK_TIMEOUT, run());
-      passed += 1;
-      console.log(`ok ${name}`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAILED ${name}: ${error.message}`);
-    }
-  }
-}
-await Promise.all(Array.from({ length: AT_A_TIME }, work));
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+const passed = await play(checks(), { atATime: AT_A_TIME, timeout: CHECK_TIMEOUT });
+process.exit(passed ? 0 : 1);

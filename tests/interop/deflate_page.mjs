@@ -3,6 +3,7 @@
 
 import { KIB_JSON, LARGE, PROBES, SMALL } from './deflate_messages.mjs';
 import { AS_CHROMIUM_OFFERS, CONFIGS, MEMORIES, checkAnswer, checkReach, parse, pathOf } from './deflate_rules.mjs';
+import { play } from './play.mjs';
 
 const CHECK_TIMEOUT = 60_000;
 const AT_A_TIME = 4;
@@ -91,28 +92,5 @@ function* checks() {
   }
 }
 
-function within(milliseconds, promise) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error('timed out')), milliseconds));
-  return Promise.race([promise, late]);
-}
-
 const tell = (line) => fetch('/line', { method: 'POST', body: line });
-let [passed, failed] = [0, 0];
-const waiting = checks();
-async function work() {
-  for (const [name, run] of waiting) {
-    try {
-      await within(CHECK_TIMEOUT, run());
-      passed += 1;
-      await tell(`ok ${name}`);
-    } catch (error) {
-      failed += 1;
-      await tell(`FAILED ${name}: ${error.message}`);
-    }
-  }
-}
-try {
-  await Promise.all(Array.from({ length: AT_A_TIME }, work));
-} finally {
-  await tell(`${passed} passed, ${failed} failed`);
-}
+await play(checks(), { atATime: AT_A_TIME, timeout: CHECK_TIMEOUT, tell });
