@@ -1,0 +1,15 @@
+//! What the fuzz targets play, and the second opinions they compare with: an inflater and a judge of negotiations,
+//! both written from the specifications alone. A case takes its bytes from front to back, so that inputs can be
+//! written by hand.
+
+pub mod blocks;
+pub mod cuts;
+pub mod inflate;
+pub mod inflater;
+pub mod receiver;
+pub mod rfc7692;
+pub mod settings;
+mod tables;
+
+#[cfg(test)]
+mod tests;
