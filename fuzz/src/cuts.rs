@@ -4,6 +4,9 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::Bytes;
 use converse::{Frame, OpCode, frame::Rsv};
 
+/// The most frames of a message, about; what is left goes into the last.
+const MOST_FRAMES: usize = 200;
+
 /// The lengths of the frames of a message, over and over again; none of them: one frame.
 #[derive(Debug)]
 pub struct Cuts(Vec<u8>);
@@ -15,11 +18,11 @@ impl Cuts {
     pub fn pieces(&self, payload: &[u8]) -> Vec<Bytes> {
         let mut rest = Bytes::copy_from_slice(payload);
         let mut pieces = Vec::new();
-        if self.0.iter().any(|len| *len > 0) {
-            let mut lens = self.0.iter().cycle();
-            while let Some(len) = lens.next().filter(|_| !rest.is_empty()) {
-                pieces.push(rest.split_to(rest.len().min((*len).into())));
+        for len in self.0.iter().cycle().take(MOST_FRAMES) {
+            if rest.is_empty() {
+                break;
             }
+            pieces.push(rest.split_to(rest.len().min((*len).into())));
         }
         pieces.push(rest);
         pieces

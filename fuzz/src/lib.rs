@@ -8,6 +8,7 @@ pub mod inflate;
 pub mod inflater;
 pub mod receiver;
 pub mod rfc7692;
+pub mod round_trip;
 pub mod settings;
 mod tables;
 
