@@ -6,6 +6,7 @@ pub mod blocks;
 pub mod cuts;
 pub mod inflate;
 pub mod inflater;
+pub mod offer_parser;
 pub mod receiver;
 pub mod rfc7692;
 pub mod round_trip;

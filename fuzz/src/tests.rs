@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use crate::{
     inflate,
     inflater::{End, Past},
-    round_trip,
+    offer_parser, round_trip,
 };
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -28,6 +28,7 @@ fn case<'a, C: Arbitrary<'a>>(input: &'a [u8]) -> C {
 fn the_corpus_is_played() {
     corpus("inflate").iter().for_each(|input| case::<inflate::Case>(input).check());
     corpus("round_trip").iter().for_each(|input| case::<round_trip::Case>(input).check());
+    corpus("offer_parser").iter().for_each(|input| case::<offer_parser::Case>(input).check());
 }
 
 #[test]
