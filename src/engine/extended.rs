@@ -6,18 +6,20 @@ use crate::{
     message::FragmentCount,
 };
 
-/// The extensions in use, and the frames of the message under way as they stood on the wire.
+/// The extensions in use, and the frames of the message under way as they stood on the wire, with their bytes and those they made.
 #[derive(Debug)]
 pub(crate) struct Extended {
     pub(crate) stack: ExtensionStack,
-    wire_frames: FragmentCount,
+    pub(crate) wire_frames: FragmentCount,
+    /// Bytes that came out of the decoders since somebody asked.
+    pub(crate) decoded: usize,
 }
 
 impl Extended {
     /// Builds it, unless no extension is in use.
     pub(crate) fn new(stack: ExtensionStack) -> Option<Box<Self>> {
         let in_use = !stack.is_empty();
-        in_use.then(|| Box::new(Self { stack, wire_frames: FragmentCount::default() }))
+        in_use.then(|| Box::new(Self { stack, wire_frames: FragmentCount::default(), decoded: 0 }))
     }
 
     /// Counts a received data frame in.

@@ -74,6 +74,11 @@ impl Inbox {
         self.events.is_empty()
     }
 
+    /// Tells whether no message will be appended any more.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.stopped || self.cut
+    }
+
     /// Returns how many events were pushed; wraps around.
     pub(crate) fn received(&self) -> u32 {
         self.received

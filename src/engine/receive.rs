@@ -3,7 +3,7 @@
 use std::{io, time::Instant};
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Event, Phase, Signal},
+    engine::{CloseCause, ClosedBy, Engine, Event, Phase, Signal, extended::Extended},
     frame::{CloseReason, Frame, OpCode, Piece, ProtocolError},
 };
 
@@ -80,7 +80,10 @@ impl Engine {
         if piece.first {
             extended.count(&piece.header)?;
         }
-        if extended.stack.takes_parts() {
+        if self.inbox.is_shut() {
+            // Nothing will be delivered any more, so nothing need be decoded.
+            self.collector.clear();
+        } else if extended.stack.takes_parts() {
             for part in self.collector.parts(piece)? {
                 self.decode(part)?;
             }
@@ -90,11 +93,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Returns how many bytes extensions have decoded since this was last asked.
+    pub(crate) fn take_decoded(&mut self) -> usize {
+        self.extended.as_mut().map_or(0, |extended| std::mem::take(&mut extended.decoded))
+    }
+
     fn decode(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Some(extended) = &mut self.extended else { return Ok(()) };
         let (assembler, inbox) = (&mut self.assembler, &mut self.inbox);
         let open = self.close.phase() == Phase::Open;
-        extended.stack.decode(frame, assembler.budget(), &mut |frame| {
+        let Extended { stack, wire_frames, decoded } = &mut **extended;
+        stack.decode(frame, assembler.budget(), &mut |frame| {
+            wire_frames.add_made(frame.payload.len() as u64);
+            *decoded += frame.payload.len();
             if let Some(message) = assembler.frame(frame)? {
                 inbox.deliver(Event::Message(message), open);
             }

@@ -131,7 +131,13 @@ impl ExtensionStack {
         frame_size: usize,
         put: &mut dyn FnMut(Frame) -> Result<(), ExtensionError>,
     ) -> Result<(), ExtensionError> {
-        encode_through(&mut self.layers, frame, frame_size, put)
+        let claimed = self.rsv();
+        encode_through(&mut self.layers, frame, frame_size, &mut |frame: Frame| {
+            if frame.opcode.is_control() || !claimed.contains(frame.rsv) {
+                return Err(ExtensionError::Encode("no data frame, or a bit that nobody claims".to_owned()));
+            }
+            put(frame)
+        })
     }
 
     /// Takes a data frame through all decoders, in reverse order; `limit` is for what comes out.
@@ -141,8 +147,9 @@ impl ExtensionStack {
         limit: u64,
         put: &mut dyn FnMut(Frame) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let left = Cell::new(limit);
-        decode_through(&mut self.layers, frame, &left, &mut |frame: Frame| {
+        let state = Decoding { left: Cell::new(limit), fault: Cell::new(None) };
+        let left = &state.left;
+        decode_through(&mut self.layers, frame, &state, &mut |frame: Frame| {
             if !frame.rsv.is_empty() {
                 return Err(UNCLAIMED_BIT);
             }
@@ -151,7 +158,8 @@ impl ExtensionStack {
             }
             left.set(left.get().saturating_sub(frame.payload.len() as u64));
             put(frame)
-        })
+        })?;
+        state.fault.get().map_or(Ok(()), Err)
     }
 
     fn push(&mut self, rsv: Rsv, negotiated: Negotiated) {
@@ -173,15 +181,30 @@ fn encode_through(
     layer.encoder.encode(frame, &mut out)
 }
 
+/// What the decoders of one frame have in common.
+struct Decoding {
+    /// How many bytes may still come out.
+    left: Cell<u64>,
+    /// The first fault, in case the decoder that pushed the frame does not pass it on.
+    fault: Cell<Option<ProtocolError>>,
+}
+
 fn decode_through(
     layers: &mut [Layer],
     frame: Frame,
-    left: &Cell<u64>,
+    state: &Decoding,
     put: &mut dyn FnMut(Frame) -> Result<(), ProtocolError>,
 ) -> Result<(), ProtocolError> {
     let Some((layer, rest)) = layers.split_last_mut() else { return put(frame) };
-    let mut next = |frame| decode_through(rest, frame, left, put);
-    layer.decoder.decode(frame, left.get(), &mut FrameSink::new(&mut next).with_cuts(layer.may_cut))
+    // What an extension further in takes off again may be over the limit here.
+    let left = state.left.get();
+    let limit = if rest.is_empty() { left } else { wire_limit(left) };
+    let mut next = |frame| {
+        let outcome = decode_through(rest, frame, state, put);
+        state.fault.set(state.fault.get().or(outcome.err()));
+        outcome
+    };
+    layer.decoder.decode(frame, limit, &mut FrameSink::new(&mut next).with_cuts(layer.may_cut))
 }
 
 fn find<'a>(configured: &'a [Arc<dyn Extension>], offer: &ExtensionOffer) -> Option<&'a Arc<dyn Extension>> {

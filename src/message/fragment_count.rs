@@ -28,7 +28,7 @@ impl FragmentCount {
         Ok(())
     }
 
-    /// Counts the bytes of a frame that an extension made; its frames were counted as they arrived.
+    /// Counts the bytes of a frame that an extension made, and not the frame: those are counted as they arrive.
     pub(crate) fn add_made(&mut self, len: u64) {
         self.bytes += len;
     }

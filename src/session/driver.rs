@@ -216,7 +216,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled_mut();
                 self.moved += bytes.len().max(CALL);
-                let taken = self.link.lock().engine.handle_bytes(bytes, now());
+                let mut state = self.link.lock();
+                let taken = state.engine.handle_bytes(bytes, now());
+                self.moved += state.engine.take_decoded();
+                drop(state);
                 self.carry.extend_from_slice(bytes.get(taken..).unwrap_or_default());
             }
         }

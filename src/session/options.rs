@@ -200,7 +200,8 @@ impl SessionOptions {
         self
     }
 
-    /// Adds an extension; the order is the client's order of preference. Two that claim one reserved
+    /// Adds an extension. In raw sessions it is negotiated too, but frames go past it: the owner of the session
+    /// encodes and decodes them. The order is the client's order of preference. Two that claim one reserved
     /// bit, or have one name, are refused when the server is bound or the client connects.
     #[must_use]
     pub fn extension(mut self, extension: impl Extension) -> Self {

@@ -61,9 +61,11 @@ impl Wishes {
 
     fn best_offer(&self) -> Params {
         let keeps = self.memory.takes_over();
-        let server_bits = self.server_bits.min(self.memory.peer_bits());
+        let server_no_takeover = self.server_no_takeover || !keeps;
+        let limit = if server_no_takeover { MAX_WINDOW_BITS } else { self.memory.peer_bits() };
+        let server_bits = self.server_bits.min(limit);
         Params {
-            server_no_takeover: self.server_no_takeover || !keeps,
+            server_no_takeover,
             client_no_takeover: self.client_no_takeover || !keeps,
             server_bits: (server_bits < MAX_WINDOW_BITS).then_some(server_bits),
             client_bits: match self.client_bits {

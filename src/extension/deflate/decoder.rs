@@ -10,7 +10,7 @@ use crate::{
         ExtensionDecoder, FrameSink, MemoryMode,
         deflate::{
             DeflateStats, TAIL,
-            agreement::{Direction, MAX_WINDOW_BITS, MIN_WINDOW_BITS},
+            agreement::{Direction, MIN_WINDOW_BITS},
             memory::History,
             states::{build_inflate, keep_buffer, keep_inflate, take_buffer, take_inflate},
         },
@@ -27,9 +27,13 @@ const MAX_FINAL_BLOCKS: u8 = 16;
 
 const MARKED_CONTINUATION: ProtocolError =
     ProtocolError::framing("RFC 7692 §6.1", "RSV1 on a continuation frame");
+/// How many bytes of an unfinished message wait before a state is taken for it.
+const BEGINNING: usize = 512;
+
 const NOT_DEFLATE: ProtocolError = invalid("payload is not DEFLATE data");
 const TRUNCATED: ProtocolError = invalid("DEFLATE data does not end with the message");
-const TOO_MANY_FINAL_BLOCKS: ProtocolError = invalid("too many final DEFLATE blocks");
+const TOO_MANY_FINAL_BLOCKS: ProtocolError =
+    ProtocolError::new(CloseCode::INVALID_PAYLOAD, "limit", "too many final DEFLATE blocks");
 
 const fn invalid(text: &'static str) -> ProtocolError {
     ProtocolError::new(CloseCode::INVALID_PAYLOAD, "RFC 7692 §7.2.2", text)
@@ -38,6 +42,8 @@ const fn invalid(text: &'static str) -> ProtocolError {
 /// Unpacks the messages that the peer sends.
 pub(super) struct Decoder {
     context: Context,
+    /// The first bytes of a message, as one frame, that are too few yet to take a shared state for.
+    beginning: Option<Box<Frame>>,
     /// Boxed: most messages are one frame, and never get here.
     open: Option<Box<Open>>,
     stats: Arc<DeflateStats>,
@@ -46,8 +52,8 @@ pub(super) struct Decoder {
 /// What is kept from message to message.
 enum Context {
     Nothing,
-    /// Made with the first message, for a window of so many bits.
-    Dedicated(u8, Option<Box<Inflate>>),
+    /// Made with the first message.
+    Dedicated(Option<Box<Inflate>>),
     Compact(History),
 }
 
@@ -58,7 +64,6 @@ struct Open {
     opcode: OpCode,
     plain: u64,
     wire: u64,
-    max_wire: u64,
     final_blocks: u8,
 }
 
@@ -78,32 +83,53 @@ struct Unpacking<'a, 'b> {
 
 impl Decoder {
     pub(super) fn new(memory: MemoryMode, direction: Direction, stats: Arc<DeflateStats>) -> Self {
-        let bits = direction.bits.max(MIN_WINDOW_BITS);
         let context = match memory {
             _ if !direction.takeover => Context::Nothing,
-            MemoryMode::Dedicated => Context::Dedicated(bits, None),
-            MemoryMode::Compact { .. } | MemoryMode::NoTakeover => Context::Compact(History::new(1 << bits)),
+            MemoryMode::Dedicated => Context::Dedicated(None),
+            MemoryMode::Compact { .. } | MemoryMode::NoTakeover => {
+                // zlib's smallest window serves for those who promise less.
+                Context::Compact(History::new(1 << direction.bits.max(MIN_WINDOW_BITS)))
+            }
         };
-        Self { context, open: None, stats }
+        Self { context, beginning: None, open: None, stats }
     }
 
-    fn start(&mut self, opcode: OpCode, limit: u64) -> Result<Open, ProtocolError> {
+    /// Joins the frames of a message until they are worth a state, unless each has to make one frame: a peer
+    /// that begins messages and does not end them would hold one for each byte it sends.
+    fn join(&mut self, frame: Frame, may_cut: bool) -> Option<Frame> {
+        let joined = match self.beginning.take() {
+            Some(mut beginning) => {
+                let payload = [&beginning.payload[..], &frame.payload].concat().into();
+                *beginning = Frame { fin: frame.fin, payload, ..*beginning };
+                *beginning
+            }
+            None => frame,
+        };
+        let whole = joined.fin || !may_cut || matches!(self.context, Context::Dedicated(_));
+        if whole || !joined.rsv.contains(Rsv::RSV1) || joined.payload.len() > BEGINNING {
+            return Some(joined);
+        }
+        self.beginning = Some(Box::new(joined));
+        None
+    }
+
+    fn start(&mut self, opcode: OpCode) -> Result<Open, ProtocolError> {
         let inflate = match &mut self.context {
             Context::Nothing => take_inflate(),
-            Context::Dedicated(bits, kept) => kept.take().unwrap_or_else(|| build_inflate(*bits)),
+            Context::Dedicated(kept) => kept.take().unwrap_or_else(build_inflate),
             Context::Compact(history) => {
                 let mut inflate = take_inflate();
                 inflate.set_dictionary(history.bytes()).map_err(|_| NOT_DEFLATE)?;
                 inflate
             }
         };
-        Ok(Open { inflate, opcode, plain: 0, wire: 0, max_wire: wire_limit(limit), final_blocks: 0 })
+        Ok(Open { inflate, opcode, plain: 0, wire: 0, final_blocks: 0 })
     }
 
     fn end(&mut self, open: Open) {
         self.stats.received.count(open.plain, open.wire);
         match &mut self.context {
-            Context::Dedicated(_, kept) => *kept = Some(open.inflate),
+            Context::Dedicated(kept) => *kept = Some(open.inflate),
             Context::Nothing | Context::Compact(_) => keep_inflate(open.inflate),
         }
     }
@@ -116,18 +142,19 @@ impl ExtensionDecoder for Decoder {
         limit: u64,
         out: &mut FrameSink<'_, ProtocolError>,
     ) -> Result<(), ProtocolError> {
+        if frame.opcode == OpCode::Continuation && frame.rsv.contains(Rsv::RSV1) {
+            return Err(MARKED_CONTINUATION);
+        }
+        let Some(frame) = self.join(frame, out.may_cut()) else { return Ok(()) };
         let first = frame.opcode != OpCode::Continuation;
         let begun = match (first, frame.rsv.contains(Rsv::RSV1)) {
-            (true, true) => Some(self.start(frame.opcode, limit)?),
-            (false, true) => return Err(MARKED_CONTINUATION),
+            (true, true) => Some(self.start(frame.opcode)?),
             (true, false) => None,
-            (false, false) => self.open.take().map(|open| *open),
+            (false, _) => self.open.take().map(|open| *open),
         };
         let Some(mut open) = begun else { return out.push(frame) };
-        open.wire += frame.payload.len() as u64;
-        if open.wire > open.max_wire {
-            return Err(ProtocolError::MESSAGE_TOO_BIG);
-        }
+        let allowed = wire_limit(open.plain.saturating_add(limit)).saturating_sub(open.wire);
+        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         let mut buffer = take_buffer();
         if buffer.len() < UNPACK_CHUNK {
             buffer.resize(UNPACK_CHUNK, 0);
@@ -142,7 +169,7 @@ impl ExtensionDecoder for Decoder {
             whole: Vec::new(),
             left: limit,
         };
-        unpacking.frame(&frame)?;
+        unpacking.frame(&frame, allowed)?;
         keep_buffer(buffer);
         if frame.fin {
             self.end(open);
@@ -158,9 +185,15 @@ impl ExtensionDecoder for Decoder {
 }
 
 impl Unpacking<'_, '_> {
-    fn frame(mut self, frame: &Frame) -> Result<(), ProtocolError> {
-        let unpacked = self.unpack(&frame.payload);
-        let unpacked = unpacked.and_then(|()| if frame.fin { self.check_end() } else { Ok(()) });
+    /// Unpacks a frame, of whose payload no more than `allowed` bytes may still come for the message.
+    fn frame(mut self, frame: &Frame, allowed: usize) -> Result<(), ProtocolError> {
+        let wire = &frame.payload[..frame.payload.len().min(allowed)];
+        self.open.wire += wire.len() as u64;
+        let unpacked = self.unpack(wire).and_then(|()| match frame.fin {
+            _ if wire.len() < frame.payload.len() => Err(ProtocolError::MESSAGE_TOO_BIG),
+            true => self.check_end(),
+            false => Ok(()),
+        });
         if let Err(fault) = unpacked {
             // What came before the fault may have one of its own, which is then the first.
             if self.filled > 0 {
@@ -222,12 +255,7 @@ impl Unpacking<'_, '_> {
         if self.open.final_blocks > MAX_FINAL_BLOCKS {
             return Err(TOO_MANY_FINAL_BLOCKS);
         }
-        match self.context {
-            Context::Dedicated(bits, _) if *bits != MAX_WINDOW_BITS => {
-                self.open.inflate = build_inflate(*bits)
-            }
-            _ => self.open.inflate.reset(false),
-        }
+        self.open.inflate.reset(false);
         Ok(())
     }
 

@@ -211,6 +211,8 @@ impl Pending {
 
     /// Returns room for at least `len` bytes.
     fn room(&mut self, len: usize) -> &mut [u8] {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
         if self.buffer.len() < self.end + len {
             self.buffer.resize(self.end + len, 0);
         }
@@ -231,11 +233,7 @@ impl Pending {
     fn take(&mut self, len: usize) -> Bytes {
         let from = self.start;
         self.start += len;
-        let taken = Bytes::copy_from_slice(&self.buffer[from..self.start]);
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        taken
+        Bytes::copy_from_slice(&self.buffer[from..self.start])
     }
 }
 

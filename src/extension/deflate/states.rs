@@ -61,9 +61,10 @@ impl Make {
     }
 }
 
-/// Builds a decompressor of raw DEFLATE for a window of so many bits.
-pub(super) fn build_inflate(bits: u8) -> Box<Inflate> {
-    Box::new(Inflate::new(false, bits))
+/// Builds a decompressor of raw DEFLATE with the largest window: it reads what was made with any, and a smaller one
+/// would not save memory.
+pub(super) fn build_inflate() -> Box<Inflate> {
+    Box::new(Inflate::new(false, MAX_WINDOW_BITS))
 }
 
 /// Takes a decompressor off the thread's spares, as if newly built.
@@ -73,7 +74,7 @@ pub(super) fn take_inflate() -> Box<Inflate> {
             inflate.reset(false);
             inflate
         }
-        None => build_inflate(MAX_WINDOW_BITS),
+        None => build_inflate(),
     }
 }
 
@@ -89,7 +90,7 @@ pub(super) fn take_buffer() -> Vec<u8> {
 
 /// Gives the thread's buffer back.
 pub(super) fn keep_buffer(buffer: Vec<u8>) {
-    if buffer.len() <= BUFFER_KEPT {
+    if buffer.capacity() <= BUFFER_KEPT {
         let _ = BUFFER.try_with(|kept| kept.set(buffer));
     }
 }
