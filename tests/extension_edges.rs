@@ -6,7 +6,7 @@ mod deflate;
 mod wire;
 
 use converse::{
-    Client, MemoryMode, Message, PerMessageDeflate, Server, Session, SessionOptions,
+    Client, MemoryMode, Message, PerMessageDeflate, Session, SessionOptions,
     extension::{
         Extension, ExtensionDecoder, ExtensionEncoder, ExtensionError, ExtensionOffer, FrameSink, Negotiated,
         SendHints,
@@ -73,36 +73,16 @@ fn unpad(f: Frame, out: &mut FrameSink<'_, ProtocolError>) -> Result<(), Protoco
 }
 
 async fn pair(options: SessionOptions) -> (Session, Session) {
-    let (tell, mut sessions) = tokio::sync::mpsc::unbounded_channel();
-    let handler = move |session: Session| {
-        let tell = tell.clone();
-        async move {
-            let sender = session.sender();
-            tell.send(session).ok();
-            sender.closed().await;
-            Ok::<_, converse::Error>(())
-        }
-    };
-    let running = wire::start(Server::new(options.clone()).route("/", handler)).await;
-    let client = Client::new(options).connect(&format!("ws://{}/", running.address)).await.unwrap();
-    (sessions.recv().await.unwrap(), client)
+    let mut served = Served::start(options.clone()).await;
+    let client = Client::new(options).connect(&format!("ws://{}/", served.address())).await.unwrap();
+    (served.session().await, client)
 }
 
 async fn with_toy(toy: Toy, options: SessionOptions) -> (Session, Wire) {
-    let (tell, mut sessions) = tokio::sync::mpsc::unbounded_channel();
-    let handler = move |session: Session| {
-        let tell = tell.clone();
-        async move {
-            let sender = session.sender();
-            tell.send(session).ok();
-            sender.closed().await;
-            Ok::<_, converse::Error>(())
-        }
-    };
-    let running = wire::start(Server::new(options.extension(toy)).route("/", handler)).await;
-    let mut peer = Wire::connect(running.address).await;
+    let mut served = Served::start(options.extension(toy)).await;
+    let mut peer = Wire::connect(served.address()).await;
     peer.ask(&format!("{HEAD}Sec-WebSocket-Extensions: x-toy\r\n\r\n")).await;
-    (sessions.recv().await.unwrap(), peer)
+    (served.session().await, peer)
 }
 
 #[tokio::test]
@@ -205,10 +185,12 @@ fn a_message_that_has_hardly_begun_holds_no_state() {
     for mode in modes {
         let deflate = PerMessageDeflate::new().memory(mode);
         let offer = deflate.offers().remove(0);
-        let mut decoders: Vec<_> = (0..100).map(|_| deflate.accept(&offer).unwrap().into_halves().1).collect();
+        let mut decoders: Vec<_> =
+            (0..100).map(|_| deflate.accept(&offer).unwrap().into_halves().1).collect();
         let mark = HEAP.mark();
         for decoder in &mut decoders {
-            let empty = Frame { fin: false, rsv: Rsv::RSV1, opcode: OpCode::Text, payload: Vec::new().into() };
+            let empty =
+                Frame { fin: false, rsv: Rsv::RSV1, opcode: OpCode::Text, payload: Vec::new().into() };
             decoder.decode(empty, 1 << 20, &mut FrameSink::new(&mut |_| Ok(()))).unwrap();
         }
         let held = HEAP.peak_over(mark) / decoders.len();

@@ -213,13 +213,22 @@ impl Served {
         Self { running: wire::start(Server::new(options).route("/", handler)).await, sessions }
     }
 
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.running.address
+    }
+
+    /// The server's end of the next connection.
+    pub(crate) async fn session(&mut self) -> Session {
+        in_time(self.sessions.recv()).await.expect("a session")
+    }
+
     /// Offers so, and expects a 101. The answer is the third.
     pub(crate) async fn open(&mut self, offers: &[&str]) -> (Session, Far, Option<String>) {
         let mut wire = Wire::connect(self.running.address).await;
         let head = wire.ask(&format!("{HEAD}{}\r\n", header_lines(offers))).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{offers:?}: {head}");
         let answer = extensions_of(&head);
-        let session = in_time(self.sessions.recv()).await.expect("a session");
+        let session = self.session().await;
         (session, Far::client(wire, answer.as_deref()), answer)
     }
 }
