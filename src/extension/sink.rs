@@ -35,10 +35,10 @@ impl<'a, E> FrameSink<'a, E> {
         Self { may_cut, ..self }
     }
 
-    /// Sets the longest payload that a frame should have, in bytes.
+    /// Sets the longest payload that a frame should have, in bytes, one at least.
     #[must_use]
     pub fn with_frame_size(self, frame_size: usize) -> Self {
-        Self { frame_size, ..self }
+        Self { frame_size: frame_size.max(1), ..self }
     }
 
     /// Puts a frame out.
