@@ -22,15 +22,14 @@ fn reason(code: u16, text: &'static str) -> CloseReason {
     CloseReason::new(CloseCode::new(code).unwrap(), text)
 }
 
+/// The policies that do not end the conversation.
+fn keeping_policies() -> [Overflow; 5] {
+    [Overflow::Wait, Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
+}
+
 #[tokio::test(start_paused = true)]
 async fn flush_returns_with_the_last_byte_of_what_was_accepted() {
-    for overflow in [
-        Overflow::Wait,
-        Overflow::Fail,
-        Overflow::DropNewest,
-        Overflow::DropOldest,
-        Overflow::conflate(|_| None),
-    ] {
+    for overflow in keeping_policies() {
         // All but two messages are over the soft mark, and kept back by the policies that do so.
         let options = quiet().send_queue(200, 2_000).overflow(overflow.clone());
         let (session, mut peer) = with_peer(64, &options);
@@ -99,13 +98,7 @@ async fn a_flush_under_conflate_ends_when_its_message_was_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn close_delivers_everything_that_was_accepted_before() {
-    for overflow in [
-        Overflow::Wait,
-        Overflow::Fail,
-        Overflow::DropNewest,
-        Overflow::DropOldest,
-        Overflow::conflate(|_| None),
-    ] {
+    for overflow in keeping_policies() {
         let options = quiet().send_queue(300, 2_000).overflow(overflow.clone());
         let (session, mut other) = pair(64, &options);
         let mut accepted = Vec::new();

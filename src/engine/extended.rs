@@ -6,7 +6,8 @@ use crate::{
     message::FragmentCount,
 };
 
-/// The extensions in use, and the frames of the message under way as they stood on the wire, with their bytes and those they made.
+/// The extensions in use, and the frames of the message under way as they stood on the wire, with their bytes
+/// and those they made.
 #[derive(Debug)]
 pub(crate) struct Extended {
     pub(crate) stack: ExtensionStack,
