@@ -2,7 +2,7 @@
 //! validates text as it arrives (§8.1). Knows no control frame and no clock.
 
 use bytes::Bytes;
-use converse_core::{Message, Utf8Buffer, Utf8Bytes};
+use converse_core::{Message, PayloadBuffer, Utf8Buffer, Utf8Bytes};
 
 use crate::{
     frame::{CloseCode, Frame, OpCode, Piece, ProtocolError},
@@ -30,7 +30,7 @@ struct Open {
 #[derive(Debug)]
 enum Payload {
     Text(Utf8Buffer),
-    Binary(Vec<u8>),
+    Binary(PayloadBuffer),
 }
 
 impl Assembler {
@@ -66,7 +66,7 @@ impl Assembler {
         if piece.first {
             self.check(header.opcode, header.len)?;
             if header.fin && piece.remaining == 0 && header.opcode != OpCode::Continuation {
-                return whole(header.opcode, Bytes::copy_from_slice(piece.payload)).map(Some);
+                return whole(header.opcode, PayloadBuffer::copy(piece.payload)).map(Some);
             }
             self.open(header.opcode).frames.add(header.len)?;
         }
@@ -102,7 +102,7 @@ impl Assembler {
         self.open.get_or_insert_with(|| {
             let payload = match opcode {
                 OpCode::Text => Payload::Text(Utf8Buffer::default()),
-                _ => Payload::Binary(Vec::new()),
+                _ => Payload::Binary(PayloadBuffer::default()),
             };
             Box::new(Open { payload, frames: FragmentCount::default() })
         })
@@ -112,16 +112,17 @@ impl Assembler {
     fn push(&mut self, bytes: &[u8], remaining: Option<u64>) -> Result<(), ProtocolError> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let limit = self.max_message_size;
-        let most = |len: usize| remaining.map_or(limit, |more| limit.min((len + bytes.len()) as u64 + more));
+        let most = |len: usize| {
+            let most = remaining.map_or(limit, |more| limit.min((len + bytes.len()) as u64 + more));
+            usize::try_from(most).unwrap_or(usize::MAX)
+        };
         match &mut open.payload {
             Payload::Text(buffer) => {
-                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), most(buffer.len()));
-                buffer.reserve_exact(room);
+                buffer.reserve(bytes.len(), most(buffer.len()));
                 buffer.push(bytes).map_err(|_| NOT_UTF8)
             }
             Payload::Binary(buffer) => {
-                let room = growth(buffer.len(), buffer.capacity(), bytes.len(), most(buffer.len()));
-                buffer.reserve_exact(room);
+                buffer.reserve(bytes.len(), most(buffer.len()));
                 buffer.extend_from_slice(bytes);
                 Ok(())
             }
@@ -131,7 +132,7 @@ impl Assembler {
     fn finish(&mut self) -> Result<Option<Message>, ProtocolError> {
         Ok(match self.open.take().map(|open| open.payload) {
             Some(Payload::Text(mut buffer)) => Some(Message::Text(buffer.finish().map_err(|_| NOT_UTF8)?)),
-            Some(Payload::Binary(buffer)) => Some(Message::Binary(buffer.into())),
+            Some(Payload::Binary(buffer)) => Some(Message::Binary(buffer.finish())),
             None => None,
         })
     }
@@ -143,17 +144,6 @@ fn whole(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
         OpCode::Text => Utf8Bytes::try_from(payload).map(Message::Text).map_err(|_| NOT_UTF8),
         _ => Ok(Message::Binary(payload)),
     }
-}
-
-/// How much room to make for `add` bytes: up to twice of what has been received, and none beyond the
-/// `most` bytes that the message can have.
-fn growth(len: usize, capacity: usize, add: usize, most: u64) -> usize {
-    let wanted = len + add;
-    if wanted <= capacity {
-        return 0;
-    }
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    capacity.saturating_mul(2).min(most).max(wanted) - len
 }
 
 #[cfg(test)]
@@ -199,14 +189,5 @@ mod tests {
         assert_eq!(text_of(assembler.frame(data(OpCode::Continuation, b"", true))).0, 1002);
         assert_eq!(assembler.frame(data(OpCode::Text, b"", false)), Ok(None));
         assert_eq!(text_of(assembler.frame(data(OpCode::Binary, b"", true))).0, 1002);
-    }
-
-    #[test]
-    fn room_grows_with_received_bytes_only() {
-        assert_eq!(growth(0, 0, 10, 15 << 20), 10);
-        assert_eq!(growth(10, 10, 10, 15 << 20), 10);
-        assert_eq!(growth(64, 64, 10, u64::MAX), 64);
-        assert_eq!(growth(64, 64, 10, 80), 16);
-        assert_eq!(growth(64, 128, 10, 80), 0);
     }
 }

@@ -2,16 +2,14 @@
 
 use std::mem;
 
-use bytes::Bytes;
-
-use crate::Utf8Bytes;
+use crate::{PayloadBuffer, Utf8Bytes};
 
 /// Text under construction from pieces that may end in the middle of a character.
 ///
 /// A byte that no valid text could hold at its place is found as soon as it is pushed.
 #[derive(Debug, Default)]
 pub struct Utf8Buffer {
-    bytes: Vec<u8>,
+    bytes: PayloadBuffer,
     /// `bytes[..valid]` is UTF-8; what follows is the beginning of one character, 3 bytes at most.
     valid: usize,
 }
@@ -25,14 +23,9 @@ pub struct Utf8Error {
 }
 
 impl Utf8Buffer {
-    /// Makes room for exactly `additional` more bytes.
-    pub fn reserve_exact(&mut self, additional: usize) {
-        self.bytes.reserve_exact(additional);
-    }
-
-    /// Returns how many bytes fit without an allocation.
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+    /// Makes room, as [`PayloadBuffer::reserve`] does.
+    pub fn reserve(&mut self, add: usize, most: usize) {
+        self.bytes.reserve(add, most);
     }
 
     /// Returns how many bytes were pushed.
@@ -51,7 +44,7 @@ impl Utf8Buffer {
     /// When one of the bytes pushed so far can be part of no valid text.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Utf8Error> {
         self.bytes.extend_from_slice(piece);
-        let tail = self.bytes.get(self.valid..).unwrap_or_default();
+        let tail = self.bytes.as_slice().get(self.valid..).unwrap_or_default();
         match simdutf8::compat::from_utf8(tail) {
             Ok(_) => self.valid = self.bytes.len(),
             Err(error) => {
@@ -73,7 +66,7 @@ impl Utf8Buffer {
             return Err(self.error());
         }
         self.valid = 0;
-        Ok(Utf8Bytes::from_validated(Bytes::from(mem::take(&mut self.bytes))))
+        Ok(Utf8Bytes::from_validated(mem::take(&mut self.bytes).finish()))
     }
 
     fn error(&self) -> Utf8Error {
