@@ -114,10 +114,11 @@ impl Inbox {
         }
     }
 
-    /// Takes the oldest event.
-    pub(crate) fn pop(&mut self) -> Option<Event> {
-        self.was_full |= self.is_full();
+    /// Takes the oldest event; tells whether that has made room where there was none.
+    pub(crate) fn pop(&mut self) -> Option<(Event, bool)> {
+        let was_full = self.is_full();
         let event = self.events.pop_front()?;
+        self.was_full |= was_full;
         self.bytes -= event.len();
         if self.events.is_empty() {
             let drained = mem::take(&mut self.events);
@@ -126,7 +127,8 @@ impl Inbox {
                 let _ = QUEUES.try_with(|queues| queues.keep(drained));
             }
         }
-        Some(event)
+        let made_room = was_full && !self.is_full();
+        Some((event, made_room))
     }
 
     /// Drops what waits and what will come.

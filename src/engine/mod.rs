@@ -107,8 +107,9 @@ impl Engine {
         }
     }
 
-    /// Returns the next thing that the application should know.
-    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+    /// Returns the next thing that the application should know, and whether taking it has made room for more bytes
+    /// where there was none.
+    pub(crate) fn poll_event(&mut self) -> Option<(Event, bool)> {
         self.inbox.pop()
     }
 

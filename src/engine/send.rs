@@ -74,12 +74,12 @@ impl Engine {
         }
     }
 
-    /// Queues a message.
+    /// Queues a message. The time is only asked for when an extension fails.
     pub(crate) fn send(
         &mut self,
         message: Message,
         hints: SendHints,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
     ) -> Result<(), SendRefused> {
         if !self.accepts_messages() {
             return Err(SendRefused::Closed(message));
@@ -89,7 +89,7 @@ impl Engine {
             // Half of a message may stand in the queue: it must not leave.
             self.data.clear();
             self.close_asked = true;
-            self.end(failed.into(), CloseCause::ExtensionFailed, now);
+            self.end(failed.into(), CloseCause::ExtensionFailed, now());
             return Err(SendRefused::Extension(error));
         }
         Ok(())
@@ -267,8 +267,10 @@ impl Engine {
     /// Tells whether the write half of the transport should be shut: everything is said, and it is
     /// this end's turn to close TCP (RFC 6455 §7.1.1).
     pub(crate) fn wants_shutdown(&self) -> bool {
-        let clean_client = self.config.role == Role::Client
-            && matches!(self.farewell.cause(), Some((_, CloseCause::Handshake)));
-        self.phase() == Phase::Draining && !clean_client
+        let clean_client = || {
+            self.config.role == Role::Client
+                && matches!(self.farewell.cause(), Some((_, CloseCause::Handshake)))
+        };
+        self.phase() == Phase::Draining && !clean_client()
     }
 }

@@ -1,16 +1,26 @@
 //! Masking (RFC 6455 §5.3): its own inverse. Knows only bytes and a key.
 
+/// How many bytes are masked at once: enough for the widest registers.
+const BLOCK: usize = 32;
+
 /// Masks or unmasks `payload` in place. `offset` is where `payload` begins in its frame.
 pub(crate) fn apply_mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
-    let turned = u32::from_ne_bytes(key).rotate(offset);
-    let wide = u64::from(turned) << 32 | u64::from(turned);
-    let mut words = payload.chunks_exact_mut(8);
-    for word in &mut words {
-        if let Ok(bytes) = <[u8; 8]>::try_from(&*word) {
-            word.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+    let turned = u32::from_ne_bytes(key).rotate(offset).to_ne_bytes();
+    let mut wide = [0; BLOCK];
+    for four in wide.as_chunks_mut::<4>().0 {
+        *four = turned;
+    }
+    let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
+    for block in blocks {
+        for (byte, mask) in block.iter_mut().zip(wide) {
+            *byte ^= mask;
         }
     }
-    for (byte, mask) in words.into_remainder().iter_mut().zip(wide.to_ne_bytes()) {
+    let (fours, rest) = rest.as_chunks_mut::<4>();
+    for four in fours {
+        *four = (u32::from_ne_bytes(*four) ^ u32::from_ne_bytes(turned)).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(turned) {
         *byte ^= mask;
     }
 }

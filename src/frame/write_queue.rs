@@ -1,6 +1,6 @@
 //! Encoded frames on their way to the socket. Knows frame boundaries and lanes, not what a frame says.
 
-use std::{collections::VecDeque, io::IoSlice, mem};
+use std::{collections::VecDeque, io::IoSlice, mem, ops::AddAssign};
 
 use bytes::{Buf, Bytes};
 
@@ -65,6 +65,14 @@ pub(crate) struct Written {
     pub(crate) close: bool,
 }
 
+impl AddAssign for Written {
+    fn add_assign(&mut self, more: Self) {
+        self.total += more.total;
+        self.data += more.data;
+        self.close |= more.close;
+    }
+}
+
 impl WriteQueue {
     /// Returns how many bytes wait.
     pub(crate) fn len(&self) -> usize {
@@ -77,15 +85,25 @@ impl WriteQueue {
     }
 
     /// Appends a frame by copying it, and lets `finish` change the copied payload.
+    #[inline]
     pub(crate) fn append(&mut self, lane: Lane, head: &[u8], payload: &[u8], finish: impl FnOnce(&mut [u8])) {
         let len = head.len() + payload.len();
-        let mut buffer = self.take_tail(lane, len);
-        buffer.extend_from_slice(head);
-        let start = buffer.len();
-        buffer.extend_from_slice(payload);
-        finish(buffer.get_mut(start..).unwrap_or_default());
+        let copy = |buffer: &mut Vec<u8>| {
+            buffer.extend_from_slice(head);
+            let start = buffer.len();
+            buffer.extend_from_slice(payload);
+            finish(buffer.get_mut(start..).unwrap_or_default());
+        };
         self.len += len;
-        self.push(Segment { lane, ends_frame: true, bytes: Chunk::Inline { bytes: buffer, start: 0 } });
+        if let Some(buffer) = self.segments.back_mut().and_then(|last| last.room(lane, len)) {
+            return copy(buffer);
+        }
+        let mut bytes = match len {
+            ..=SEGMENT => BUFFERS.try_with(Spares::take).ok().flatten().unwrap_or_default(),
+            _ => Vec::with_capacity(len),
+        };
+        copy(&mut bytes);
+        self.push(Segment { lane, ends_frame: true, bytes: Chunk::Inline { bytes, start: 0 } });
     }
 
     /// Appends a frame whose payload is not copied.
@@ -103,6 +121,9 @@ impl WriteQueue {
 
     /// Moves whole frames over to the end of `to`, until `limit` bytes are reached.
     pub(crate) fn move_frames(&mut self, to: &mut Self, limit: usize) {
+        if self.len <= limit && to.segments.is_empty() {
+            return mem::swap(self, to);
+        }
         let mut moved = 0;
         let mut ends_frame = true;
         while moved < limit || !ends_frame {
@@ -168,23 +189,6 @@ impl WriteQueue {
         self.segments.push_back(segment);
     }
 
-    /// Takes the last segment off to be appended to, when `len` more bytes of its lane fit.
-    fn take_tail(&mut self, lane: Lane, len: usize) -> Vec<u8> {
-        match self.segments.pop_back() {
-            Some(Segment { lane: last, ends_frame: true, bytes: Chunk::Inline { bytes, start: 0 } })
-                if last == lane && bytes.len() + len <= SEGMENT =>
-            {
-                return bytes;
-            }
-            Some(other) => self.segments.push_back(other),
-            None => {}
-        }
-        if len > SEGMENT {
-            return Vec::with_capacity(len);
-        }
-        BUFFERS.try_with(Spares::take).ok().flatten().unwrap_or_default()
-    }
-
     /// Gives a drained queue up.
     fn shrink(&mut self) {
         if self.segments.is_empty() {
@@ -193,6 +197,20 @@ impl WriteQueue {
                 // A thread that is about to end keeps nothing.
                 let _ = QUEUES.try_with(|queues| queues.keep(drained));
             }
+        }
+    }
+}
+
+impl Segment {
+    /// Returns the buffer that `len` more bytes of a lane may be appended to, when they fit.
+    fn room(&mut self, lane: Lane, len: usize) -> Option<&mut Vec<u8>> {
+        match &mut self.bytes {
+            Chunk::Inline { bytes, start: 0 }
+                if self.lane == lane && self.ends_frame && bytes.len() + len <= SEGMENT =>
+            {
+                Some(bytes)
+            }
+            _ => None,
         }
     }
 }

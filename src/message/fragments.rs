@@ -16,9 +16,13 @@ pub(crate) struct Fragments {
 impl Fragments {
     /// Cuts a message into frames of at most `size` bytes, one byte at least.
     pub(crate) fn new(message: Message, size: usize) -> Self {
-        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
-        Self { opcode, rest: Some(message.into_bytes()), size: size.max(1) }
+        Self { opcode: opcode_of(&message), rest: Some(message.into_bytes()), size: size.max(1) }
     }
+}
+
+/// Returns the opcode of a message's first frame.
+pub(crate) fn opcode_of(message: &Message) -> OpCode {
+    if message.is_text() { OpCode::Text } else { OpCode::Binary }
 }
 
 impl Iterator for Fragments {

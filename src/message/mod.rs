@@ -6,4 +6,4 @@ mod fragments;
 
 pub(crate) use assembler::Assembler;
 pub(crate) use fragment_count::FragmentCount;
-pub(crate) use fragments::Fragments;
+pub(crate) use fragments::{Fragments, opcode_of};

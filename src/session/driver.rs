@@ -3,9 +3,11 @@
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::{Buf, BytesMut};
@@ -15,9 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    engine::Phase,
-    frame::WriteQueue,
-    session::link::{Link, now},
+    engine::{Engine, Phase, TURN},
+    session::{clock, exchange::Exchange, link::Link},
 };
 
 /// One read takes at most this many bytes.
@@ -49,10 +50,12 @@ pub(crate) enum Turn {
 pub(crate) struct Driver<T> {
     io: T,
     link: Arc<Link>,
-    writing: WriteQueue,
+    exchange: Exchange,
     /// Bytes that were read and not taken yet, because the inbox was full.
     carry: BytesMut,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the timer wakes the task that last polled this.
+    armed: bool,
     eof: bool,
     /// Whether the transport was asked for bytes in this turn, and wakes the task when some come.
     listening: bool,
@@ -62,6 +65,8 @@ pub(crate) struct Driver<T> {
     broken: Option<io::ErrorKind>,
     /// Bytes moved since the last rest, and more for those moved in small portions.
     moved: usize,
+    /// Events for the application since the last rest.
+    events: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
@@ -70,73 +75,72 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         Self {
             io,
             link,
-            writing: WriteQueue::default(),
+            exchange: Exchange::default(),
             carry: glued,
             timer: None,
+            armed: false,
             eof: false,
             listening: false,
             shut: false,
             unflushed: false,
             broken: None,
             moved: 0,
+            events: 0,
         }
     }
 
     /// Tells whether so much was moved since the last rest that others should have their turn.
     pub(crate) fn is_due_to_rest(&self) -> bool {
-        self.moved >= TURN_BYTES
+        self.moved >= TURN_BYTES || self.events >= TURN
     }
 
     /// Notes that others have their turn.
     pub(crate) fn rest(&mut self) {
-        self.moved = 0;
+        (self.moved, self.events) = (0, 0);
     }
 
     /// Writes what the application has produced, reads once, and hands over what came.
-    pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
-        self.close_abandoned();
-        let wrote = self.write(cx);
-        let read = self.read(cx);
-        self.give_up_broken(read);
-        self.shut_down(cx);
-        if self.link.engine(|engine| engine.phase() == Phase::Done) {
-            self.hand_over(cx);
+    pub(crate) fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
+        let wrote = self.write(cx, now);
+        let read = self.read(cx, now);
+        self.give_up_broken(read, cx, now);
+        self.shut_down(cx, now);
+        if self.exchange.outlook.phase == Phase::Done {
             return Turn::Done;
         }
-        if wrote || read { Turn::Again } else { self.park(cx) }
+        // A write leaves the handler nothing to do, unless somebody waits for it, who was woken.
+        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(cx, now) }
     }
 
-    fn close_abandoned(&self) {
-        let mut state = self.link.lock();
-        if let Some(how) = state.abandoned.take() {
-            state.close(how.into());
-            state.engine.stop_delivery();
-            drop(state);
-            // Senders that wait for room will not get it.
-            self.link.announce_end();
-        }
+    /// Lets the engine act, tells it what was written, takes what is to be written, and wakes whom it concerns.
+    fn look<R>(&mut self, cx: &Context<'_>, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
+        let mut state = self.link.look();
+        let result = act(&mut state.engine);
+        let wakes = self.exchange.meet(&mut state, cx, now);
+        drop(state);
+        self.link.announce(wakes);
+        result
     }
 
     /// Writes until nothing waits, the transport takes no more, or a rest is due; tells whether something left.
-    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut wrote = false;
         while self.broken.is_none() {
-            if self.writing.is_empty() {
-                self.link.lock().engine.poll_output(&mut self.writing, now());
-                if self.writing.is_empty() {
+            if self.exchange.writing.is_empty() {
+                if !self.exchange.outlook.output && !self.link.is_touched() {
+                    break;
+                }
+                self.look(cx, now, |_| ());
+                if self.exchange.writing.is_empty() {
                     break;
                 }
             }
             match self.write_once(cx) {
                 Poll::Ready(Ok(count)) => {
-                    let written = self.writing.advance(count);
+                    self.exchange.left(count);
                     self.moved += count.max(CALL);
                     self.unflushed = true;
                     wrote = true;
-                    if self.link.written(written) {
-                        // With this end's Close frame: the end of TCP may be long in coming.
-                        self.hand_over(cx);
-                    }
                     if self.is_due_to_rest() {
                         return true;
                     }
@@ -156,18 +160,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Fails the connection when it cannot be written to, and the peer has nothing more to say.
-    fn give_up_broken(&self, read: bool) {
+    fn give_up_broken(&mut self, read: bool, cx: &Context<'_>, now: Instant) {
         if let Some(kind) = self.broken
             && !read
             && (self.listening || self.eof)
         {
-            self.link.with_engine(|engine, now| engine.handle_error(kind, now));
+            self.look(cx, now, |engine| engine.handle_error(kind, now));
         }
     }
 
     fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let filled = self.writing.io_slices(&mut slices);
+        let filled = self.exchange.writing.io_slices(&mut slices);
         let io = Pin::new(&mut self.io);
         let written = match slices.get(..filled) {
             Some([slice]) => io.poll_write(cx, slice),
@@ -181,74 +185,65 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Takes what is left of the last read, or reads once; tells whether anything came.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.listening = false;
-        if self.eof || !self.link.engine(|engine| engine.wants_bytes()) {
+        if !self.exchange.outlook.bytes && self.link.is_touched() {
+            self.look(cx, now, |_| ());
+        }
+        if self.eof || !self.exchange.outlook.bytes {
             return false;
         }
         if !self.carry.is_empty() {
-            let taken = self.link.lock().engine.handle_bytes(&mut self.carry, now());
-            self.carry.advance(taken);
-            if self.carry.is_empty() {
-                self.carry = BytesMut::new();
+            let mut carry = mem::take(&mut self.carry);
+            let taken = self.hand_over(&mut carry, cx, now);
+            if taken < carry.len() {
+                carry.advance(taken);
+                self.carry = carry;
             }
-            self.hand_over(cx);
             return taken > 0;
         }
         READ_BUFFER.with(|buffer| match buffer.try_borrow_mut() {
-            Ok(mut buffer) => self.read_into(cx, &mut buffer),
-            Err(_) => self.read_into(cx, &mut [0; 4096]),
+            Ok(mut buffer) => self.read_into(cx, &mut buffer, now),
+            Err(_) => self.read_into(cx, &mut [0; 4096], now),
         })
     }
 
-    fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> bool {
+    fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8], now: Instant) -> bool {
         let mut buffer = ReadBuf::new(buffer);
         match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
             Poll::Pending => {
                 self.listening = true;
                 return false;
             }
-            Poll::Ready(Err(error)) => self.fail(&error),
+            Poll::Ready(Err(error)) => self.look(cx, now, |engine| engine.handle_error(error.kind(), now)),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
                 self.eof = true;
-                self.link.with_engine(|engine, now| engine.handle_eof(now));
+                self.look(cx, now, |engine| engine.handle_eof(now));
             }
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled_mut();
                 self.moved += bytes.len().max(CALL);
-                let mut state = self.link.lock();
-                let taken = state.engine.handle_bytes(bytes, now());
-                self.moved += state.engine.take_decoded();
-                drop(state);
+                let taken = self.hand_over(bytes, cx, now);
                 self.carry.extend_from_slice(bytes.get(taken..).unwrap_or_default());
             }
         }
-        self.hand_over(cx);
         true
     }
 
-    fn fail(&mut self, error: &io::Error) {
-        self.link.with_engine(|engine, now| engine.handle_error(error.kind(), now));
+    /// Hands bytes to the engine; returns how many were taken.
+    fn hand_over(&mut self, bytes: &mut [u8], cx: &Context<'_>, now: Instant) -> usize {
+        let (taken, decoded, events) = self.look(cx, now, |engine| {
+            let before = engine.received();
+            let taken = engine.handle_bytes(bytes, now);
+            (taken, engine.take_decoded(), engine.received().wrapping_sub(before))
+        });
+        self.moved += decoded;
+        self.events += events as usize;
+        taken
     }
 
-    /// Wakes those for whom something came.
-    fn hand_over(&self, cx: &Context<'_>) {
-        let mut state = self.link.lock();
-        let receiver = state.take_receiver();
-        let ended = state.engine.closed().is_some();
-        drop(state);
-        if let Some(receiver) = receiver {
-            receiver.wake_from(cx);
-        }
-        if ended {
-            self.link.announce_end();
-        } else {
-            self.link.announce_progress();
-        }
-    }
-
-    fn shut_down(&mut self, cx: &mut Context<'_>) {
-        if self.shut || !self.link.engine(|engine| engine.wants_shutdown()) {
+    fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.shut || !self.exchange.outlook.shutdown {
             return;
         }
         match Pin::new(&mut self.io).poll_shutdown(cx) {
@@ -256,51 +251,65 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Poll::Ready(Ok(())) => self.shut = true,
             Poll::Ready(Err(error)) => {
                 self.shut = true;
-                self.fail(&error);
+                self.look(cx, now, |engine| engine.handle_error(error.kind(), now));
             }
         }
     }
 
-    /// Waits for the next deadline, unless the application has produced something in the meantime.
-    fn park(&mut self, cx: &mut Context<'_>) -> Turn {
-        let mut state = self.link.lock();
-        // Another thread may have made room in the inbox since `read` found none.
-        let readable = !self.eof && !self.listening && state.engine.wants_bytes();
-        let writable = self.broken.is_none() && self.writing.is_empty() && state.engine.has_output();
-        if readable || writable || state.abandoned.is_some() {
-            return Turn::Again;
+    /// Waits for the next deadline, unless there is something to do now.
+    fn park(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
+        let (before, wrote_all) = (self.exchange.outlook, self.exchange.writing.is_empty());
+        let mut state = self.link.look();
+        let wakes = self.exchange.meet(&mut state, cx, now);
+        let outlook = self.exchange.outlook;
+        let readable = !self.eof && !self.listening && outlook.bytes;
+        let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
+        let idle = !readable && !writable && outlook.phase == before.phase;
+        let mut deadline = None;
+        if idle {
+            deadline = state.engine.poll_timeout();
+            self.armed &= self.link.park_driver(&mut state, cx.waker());
         }
-        let deadline = state.engine.poll_timeout();
-        state.park_driver(cx.waker());
         drop(state);
-        let Some(deadline) = deadline.map(tokio::time::Instant::from_std) else {
-            return Turn::Idle;
-        };
+        self.link.announce(wakes);
+        match (idle, deadline) {
+            (true, Some(deadline)) => self.wait(deadline, cx, now),
+            (true, None) => Turn::Idle,
+            (false, _) => Turn::Again,
+        }
+    }
+
+    /// Sees that the task is woken at a deadline, or does what is due.
+    fn wait(&mut self, deadline: Instant, cx: &mut Context<'_>, now: Instant) -> Turn {
+        let due = tokio::time::Instant::from_std(deadline);
         // A timer that fires early is looked at and set anew; only an earlier deadline moves it.
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
+        match &mut self.timer {
+            Some(timer) if timer.deadline() > due => timer.as_mut().reset(due),
+            Some(timer) if self.armed && timer.deadline().into_std() > now => return Turn::Idle,
+            Some(_) => {}
+            None => self.timer = Some(Box::pin(tokio::time::sleep_until(due))),
         }
-        if timer.as_mut().poll(cx).is_ready() {
-            let mut state = self.link.lock();
-            state.engine.handle_timeout(now());
-            match state.engine.poll_timeout() {
-                Some(next) => timer.as_mut().reset(tokio::time::Instant::from_std(next)),
-                None => self.timer = None,
-            }
-            return Turn::Again;
+        let Some(timer) = &mut self.timer else { return Turn::Idle };
+        self.armed = timer.as_mut().poll(cx).is_pending();
+        if self.armed {
+            return Turn::Idle;
         }
-        Turn::Idle
+        let mut state = self.link.lock();
+        state.engine.handle_timeout(clock::now());
+        match state.engine.poll_timeout() {
+            Some(next) => timer.as_mut().reset(tokio::time::Instant::from_std(next)),
+            None => self.timer = None,
+        }
+        Turn::Again
     }
 }
 
 impl<T> Drop for Driver<T> {
     fn drop(&mut self) {
-        self.link.with_engine(|engine, now| engine.abort(now));
-        let receiver = self.link.lock().take_receiver();
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
-        self.link.announce_end();
+        let mut state = self.link.lock();
+        state.engine.abort(clock::now());
+        let wakes = state.end();
+        drop(state);
+        self.link.announce(wakes);
     }
 }

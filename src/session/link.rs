@@ -2,26 +2,37 @@
 //! for what. Knows no socket.
 
 use std::{
+    mem,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
+use converse_core::Message;
 use tokio::sync::Notify;
 
 use crate::{
     engine::{Closed, Engine, Event, Phase},
-    frame::{CloseCode, CloseReason, Frame, Written},
+    extension::SendHints,
+    frame::{CloseCode, CloseReason, Frame, OpCode, Written},
     handshake::Request,
     session::{
         Overflow, SessionOptions,
+        clock::now,
         error::FrameError,
         outbox::{Body, Offered, Outbox, Outgoing},
     },
 };
+
+/// The driver runs, and has seen everything.
+const RUNNING: u8 = 0;
+/// Something has happened since the driver last looked.
+const TOUCHED: u8 = 1;
+/// The driver waits for a wake.
+const PARKED: u8 = 2;
 
 /// The shared heart of one session.
 pub(crate) struct Link {
@@ -32,6 +43,8 @@ pub(crate) struct Link {
     progress: Notify,
     /// Whether the handler beside the driver is being polled.
     handler_runs: AtomicBool,
+    /// Whether the driver has something to look at. Changed under the lock, but for [`driver_runs`](Self::driver_runs).
+    driver: AtomicU8,
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) options: Arc<SessionOptions>,
@@ -45,10 +58,12 @@ pub(crate) struct State {
     receiver: Option<Waker>,
     /// Whether it waits in the handler, which is polled after each turn of the driver.
     receives_in_handler: bool,
-    /// The driver, when it is parked.
+    /// The driver, as it last parked.
     driver: Option<Waker>,
     /// Whether any `send` has ever had to wait: only then is there a need to wake one.
     room_wanted: bool,
+    /// Whether anybody waits for a write, a pong or the end.
+    progress_wanted: bool,
     /// The session was dropped: the driver closes the connection.
     pub(crate) abandoned: Option<Abandoned>,
 }
@@ -62,10 +77,14 @@ pub(crate) enum Abandoned {
     Failed,
 }
 
-/// Who waits for an event.
-pub(crate) struct Receiver {
-    waker: Waker,
-    in_handler: bool,
+/// Who is to be woken, once the lock is released.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Wakes {
+    receiver: Option<Waker>,
+    room: bool,
+    progress: bool,
+    ended: bool,
 }
 
 /// Up to where a flush waits.
@@ -73,11 +92,6 @@ pub(crate) struct Receiver {
 pub(crate) struct FlushMark {
     kept: u64,
     data: Option<u64>,
-}
-
-/// Returns the time on the clock that the runtime keeps, which tests can stop.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl Link {
@@ -96,6 +110,7 @@ impl Link {
             receives_in_handler: false,
             driver: None,
             room_wanted: false,
+            progress_wanted: false,
             abandoned: None,
         };
         let state = Mutex::new(state);
@@ -104,6 +119,7 @@ impl Link {
             room: Notify::new(),
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
+            driver: AtomicU8::new(TOUCHED),
             request,
             subprotocol,
             options,
@@ -117,6 +133,7 @@ impl Link {
             self.state.clear_poison();
             let mut state = poisoned.into_inner();
             state.engine.abort(now());
+            self.driver.store(TOUCHED, Relaxed);
             wake(state.driver.take());
             state
         })
@@ -126,15 +143,49 @@ impl Link {
     pub(crate) fn with_engine<R>(&self, change: impl FnOnce(&mut Engine, Instant) -> R) -> R {
         let mut state = self.lock();
         let result = change(&mut state.engine, now());
-        let driver = state.driver.take();
+        self.release(state);
+        result
+    }
+
+    /// Releases the lock behind something that the driver should look at.
+    fn release(&self, state: MutexGuard<'_, State>) {
+        let driver = if self.driver.load(Relaxed) == PARKED { state.driver.clone() } else { None };
+        self.driver.store(TOUCHED, Relaxed);
         drop(state);
         wake(driver);
-        result
+    }
+
+    /// Marks the driver as running: what is queued from now on needs no wake.
+    pub(crate) fn driver_runs(&self) {
+        // Fails where somebody has just queued something.
+        let _ = self.driver.compare_exchange(PARKED, RUNNING, Relaxed, Relaxed);
+    }
+
+    /// Tells whether the driver has something to look at.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.driver.load(Relaxed) == TOUCHED
+    }
+
+    /// Takes the lock for the driver, which looks at everything now.
+    pub(crate) fn look(&self) -> MutexGuard<'_, State> {
+        let state = self.lock();
+        self.driver.store(RUNNING, Relaxed);
+        state
+    }
+
+    /// Marks the driver as parked; tells whether it last parked with the same waker.
+    pub(crate) fn park_driver(&self, state: &mut State, waker: &Waker) -> bool {
+        self.driver.store(PARKED, Relaxed);
+        let same = state.driver.as_ref().is_some_and(|last| last.will_wake(waker));
+        if !same {
+            state.driver = Some(waker.clone());
+        }
+        same
     }
 
     /// Notes that the handler beside the driver is being polled, or is not any more.
     pub(crate) fn handler_runs(&self, runs: bool) {
-        self.handler_runs.store(runs, Ordering::Relaxed);
+        self.handler_runs.store(runs, Relaxed);
     }
 
     /// Reads the engine.
@@ -145,18 +196,17 @@ impl Link {
     /// Takes the next event, or notes who waits for it. `None` when the last one was taken.
     pub(crate) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let mut state = self.lock();
-        let listened = state.engine.wants_bytes();
-        if let Some(event) = state.engine.poll_event() {
-            let driver = if !listened && state.engine.wants_bytes() { state.driver.take() } else { None };
-            drop(state);
-            wake(driver);
+        if let Some((event, made_room)) = state.engine.poll_event() {
+            if made_room {
+                self.release(state);
+            }
             return Poll::Ready(Some(event));
         }
         if state.engine.closed().is_some() {
             return Poll::Ready(None);
         }
         // Only the thread that polls the handler can be in it, and that thread sees its own store.
-        let in_handler = self.handler_runs.load(Ordering::Relaxed);
+        let in_handler = self.handler_runs.load(Relaxed);
         state.receives_in_handler = in_handler;
         if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.receiver = Some(cx.waker().clone());
@@ -164,17 +214,29 @@ impl Link {
         Poll::Pending
     }
 
+    /// Queues a small message by copying its payload, where nothing speaks against it; `false` when it has to be
+    /// [offered](Self::offer).
+    pub(crate) fn copy(&self, opcode: OpCode, payload: &[u8]) -> bool {
+        let mut state = self.lock();
+        let State { engine, outbox, .. } = &mut *state;
+        let copied = outbox.copy(engine, opcode, payload);
+        let next = copied && state.room_wanted && state.has_room();
+        self.release(state);
+        if next {
+            self.room.notify_one();
+        }
+        copied
+    }
+
     /// Offers a message to the outbox once.
-    pub(crate) fn offer(&self, outgoing: Outgoing<'_>) -> Offered {
+    pub(crate) fn offer(&self, outgoing: Outgoing) -> Offered {
         let outgoing = outgoing.keyed(&self.options.overflow);
         let mut state = self.lock();
         let State { engine, outbox, .. } = &mut *state;
-        let offered = outbox.offer(engine, outgoing, now());
-        let next = matches!(offered, Offered::Taken) && state.room_wanted && state.has_room();
+        let offered = outbox.offer(engine, outgoing);
+        let next = state.room_wanted && matches!(offered, Offered::Taken) && state.has_room();
         state.room_wanted |= matches!(offered, Offered::NoRoom(_));
-        let driver = state.driver.take();
-        drop(state);
-        wake(driver);
+        self.release(state);
         if next {
             self.room.notify_one();
         }
@@ -189,13 +251,12 @@ impl Link {
         }
     }
 
-    /// Offers a message, and waits for room as often as the outbox says so.
-    pub(crate) async fn send(&self, mut outgoing: Outgoing<'_>) -> Offered {
-        let hints = outgoing.hints;
+    /// Offers a message that has found no room again, as often as the outbox says so.
+    pub(crate) async fn send_later(&self, mut message: Message, hints: SendHints) -> Offered {
         loop {
             let room = self.room.notified();
-            match self.offer(outgoing) {
-                Offered::NoRoom(message) => outgoing = Outgoing { body: Body::Message(message), hints },
+            match self.offer(Outgoing { body: Body::Message(message), hints }) {
+                Offered::NoRoom(back) => message = back,
                 offered => return offered,
             }
             room.await;
@@ -220,9 +281,7 @@ impl Link {
             return None;
         }
         let outcome = state.engine.send_frame(frame.clone(), now());
-        let driver = state.driver.take();
-        drop(state);
-        wake(driver);
+        self.release(state);
         self.room.notify_one();
         Some(outcome)
     }
@@ -231,9 +290,21 @@ impl Link {
     pub(crate) fn close(&self, reason: CloseReason) {
         let mut state = self.lock();
         state.close(reason);
-        let driver = state.driver.take();
-        drop(state);
-        wake(driver);
+        self.release(state);
+        self.announce_end();
+    }
+
+    /// Closes the conversation behind its handler.
+    pub(crate) fn end_handler(&self, how: Abandoned) {
+        let mut state = self.lock();
+        let dropped = state.abandoned.take().is_some();
+        state.close(how.into());
+        // A session that was handed on is still received from.
+        if dropped {
+            state.engine.stop_delivery();
+        }
+        self.release(state);
+        // Senders that wait for room will not get it.
         self.announce_end();
     }
 
@@ -241,47 +312,41 @@ impl Link {
     pub(crate) fn abandon(&self, how: Abandoned) {
         let mut state = self.lock();
         state.abandoned = Some(how);
-        let driver = state.driver.take();
-        drop(state);
-        wake(driver);
+        self.release(state);
     }
 
     /// Waits until the answer to a question is there; it is asked again after every progress.
     pub(crate) async fn wait<R>(&self, mut ask: impl FnMut(&mut State) -> Option<R>) -> R {
         loop {
             let progress = self.progress.notified();
-            if let Some(answer) = ask(&mut self.lock()) {
-                return answer;
+            {
+                let mut state = self.lock();
+                if let Some(answer) = ask(&mut state) {
+                    return answer;
+                }
+                state.progress_wanted = true;
             }
             progress.await;
         }
     }
 
-    /// Takes note of a write, and wakes the senders it matters to; tells whether the conversation has ended.
-    pub(crate) fn written(&self, written: Written) -> bool {
-        let mut state = self.lock();
-        let was_full = !state.has_room();
-        state.engine.handle_written(written, now());
-        let State { engine, outbox, .. } = &mut *state;
-        outbox.promote(engine, now());
-        let room = was_full && state.room_wanted && state.has_room();
-        let ended = state.engine.closed().is_some();
-        drop(state);
-        if room {
+    /// Wakes those for whom something came; the handler of the task that polls this comes next anyway.
+    pub(crate) fn announce(&self, wakes: Wakes) {
+        wake(wakes.receiver);
+        if wakes.ended {
+            return self.announce_end();
+        }
+        if wakes.room {
             self.room.notify_one();
         }
-        self.progress.notify_waiters();
-        ended
+        if wakes.progress {
+            self.progress.notify_waiters();
+        }
     }
 
     /// Wakes everybody who may wait for something that will not come.
     pub(crate) fn announce_end(&self) {
         self.room.notify_waiters();
-        self.progress.notify_waiters();
-    }
-
-    /// Wakes those who wait for a pong.
-    pub(crate) fn announce_progress(&self) {
         self.progress.notify_waiters();
     }
 }
@@ -295,26 +360,11 @@ impl From<Abandoned> for CloseReason {
     }
 }
 
-impl Receiver {
-    /// Wakes it, unless it is in the handler of the task that `cx` polls, which comes next anyway.
-    pub(crate) fn wake_from(self, cx: &Context<'_>) {
-        if !(self.in_handler && self.waker.will_wake(cx.waker())) {
-            self.waker.wake();
-        }
-    }
-
-    /// Wakes it.
-    pub(crate) fn wake(self) {
-        self.waker.wake();
-    }
-}
-
 impl State {
     /// Asks for the close, behind everything that was accepted.
     pub(crate) fn close(&mut self, reason: CloseReason) {
-        let now = now();
-        self.outbox.promote_all(&mut self.engine, now);
-        self.engine.close(reason, now);
+        self.outbox.promote_all(&mut self.engine);
+        self.engine.close(reason, now());
     }
 
     /// Returns how the conversation ended, once it did.
@@ -322,23 +372,38 @@ impl State {
         self.engine.closed().cloned()
     }
 
-    /// Marks the driver as running: what is queued from now on needs no wake.
-    pub(crate) fn driver_runs(&mut self) {
+    /// Takes note of a write; tells whether that made room somebody waits for.
+    pub(crate) fn written(&mut self, written: Written, now: Instant) -> bool {
+        let was_full = self.room_wanted && !self.has_room();
+        self.engine.handle_written(written, now);
+        self.outbox.promote(&mut self.engine);
+        was_full && self.has_room()
+    }
+
+    /// Closes the conversation when its session was dropped; tells whether it was.
+    pub(crate) fn close_abandoned(&mut self) -> bool {
+        let Some(how) = self.abandoned.take() else { return false };
+        self.close(how.into());
+        self.engine.stop_delivery();
+        true
+    }
+
+    /// Collects who is to be woken. The application needs no wake in the handler of the task that `cx` polls, which
+    /// comes next anyway. With `closing`, senders that wait for room will not get it.
+    pub(crate) fn wakes(&mut self, room: bool, closing: bool, cx: &Context<'_>) -> Wakes {
+        let ended = self.engine.closed().is_some();
+        let receiver = self.receiver.take_if(|waker| {
+            let comes_next = self.receives_in_handler && waker.will_wake(cx.waker());
+            (ended || self.engine.has_event()) && !comes_next
+        });
+        let progress = mem::take(&mut self.progress_wanted);
+        Wakes { receiver, room, progress, ended: ended || closing }
+    }
+
+    /// Lets go of all wakers, which would keep their tasks' memory: the driver is gone.
+    pub(crate) fn end(&mut self) -> Wakes {
         self.driver = None;
-    }
-
-    /// Marks the driver as parked.
-    pub(crate) fn park_driver(&mut self, waker: &Waker) {
-        self.driver = Some(waker.clone());
-    }
-
-    /// Takes the application's waker off, when there is an event for it.
-    pub(crate) fn take_receiver(&mut self) -> Option<Receiver> {
-        if !self.engine.has_event() && self.engine.closed().is_none() {
-            return None;
-        }
-        let waker = self.receiver.take()?;
-        Some(Receiver { waker, in_handler: self.receives_in_handler })
+        Wakes { receiver: self.receiver.take(), room: false, progress: false, ended: true }
     }
 
     /// Returns up to where a flush that begins now has to wait.

@@ -1,10 +1,12 @@
 //! Floor 5: the async session. The only floor that awaits a socket or reads a clock; knows neither
 //! listening nor dialling.
 
+mod clock;
 mod converter;
 mod custom_converter;
 mod driver;
 mod error;
+mod exchange;
 mod incoming;
 mod link;
 mod options;

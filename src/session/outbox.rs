@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -12,8 +11,8 @@ use converse_core::{Message, Utf8Bytes};
 use crate::{
     engine::{Engine, SendRefused},
     extension::SendHints,
-    frame::{CloseCode, CloseReason, OpCode},
-    session::{Overflow, SessionOptions, error::SendErrorKind},
+    frame::{BY_REFERENCE, CloseCode, CloseReason, OpCode},
+    session::{Overflow, SessionOptions, clock::now, error::SendErrorKind},
 };
 
 /// What a message that is kept back counts beyond its payload and its key, in bytes: its place. So even
@@ -49,17 +48,16 @@ struct Kept {
 }
 
 /// A message on its way in.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) body: Body<'a>,
+pub(crate) struct Outgoing {
+    pub(crate) body: Body,
     pub(crate) hints: SendHints,
 }
 
-/// What is on its way in: built, or still in the buffer it was encoded to.
-pub(crate) enum Body<'a> {
+/// What is on its way in.
+pub(crate) enum Body {
     Message(Message),
     /// A message with the key by which a newer one replaces it.
     Keyed(Bytes, Message),
-    Encoded(OpCode, &'a [u8]),
 }
 
 /// What became of a message.
@@ -109,8 +107,19 @@ impl Outbox {
         self.backlog.as_ref().map_or(0, |backlog| backlog.kept_gone)
     }
 
+    /// Queues a small message by copying its payload, where no policy, no extension and no bound has a say;
+    /// `false` when it has to be [offered](Self::offer).
+    pub(crate) fn copy(&self, engine: &mut Engine, opcode: OpCode, payload: &[u8]) -> bool {
+        let queued = engine.queued();
+        let limits = &self.options.limits;
+        let room = queued < limits.soft_mark && (queued == 0 || queued + payload.len() <= limits.hard_mark);
+        let first = self.backlog.as_ref().is_none_or(|backlog| backlog.kept.is_empty());
+        let small = payload.len() < BY_REFERENCE && engine.copies(payload.len());
+        room && first && small && engine.send_copied(opcode, payload)
+    }
+
     /// Takes a message as the policy says.
-    pub(crate) fn offer(&mut self, engine: &mut Engine, outgoing: Outgoing<'_>, now: Instant) -> Offered {
+    pub(crate) fn offer(&mut self, engine: &mut Engine, outgoing: Outgoing) -> Offered {
         if !engine.accepts_messages() {
             return Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message());
         }
@@ -124,28 +133,28 @@ impl Outbox {
                 Offered::Taken
             }
             Overflow::Close if over => {
-                engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), now);
+                engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), now());
                 Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message())
             }
             Overflow::DropOldest | Overflow::Conflate(_) if !self.is_clear(engine) => {
                 self.keep(engine, outgoing.into_kept());
                 Offered::Taken
             }
-            _ => outgoing.send(engine, now),
+            _ => outgoing.send(engine),
         }
     }
 
     /// Hands kept messages to the engine as far as there is room.
-    pub(crate) fn promote(&mut self, engine: &mut Engine, now: Instant) {
-        while self.has_room(engine) && self.promote_one(engine, now) {}
+    pub(crate) fn promote(&mut self, engine: &mut Engine) {
+        while self.has_room(engine) && self.promote_one(engine) {}
     }
 
     /// Hands all kept messages to the engine, which is about to close.
-    pub(crate) fn promote_all(&mut self, engine: &mut Engine, now: Instant) {
-        while self.promote_one(engine, now) {}
+    pub(crate) fn promote_all(&mut self, engine: &mut Engine) {
+        while self.promote_one(engine) {}
     }
 
-    fn promote_one(&mut self, engine: &mut Engine, now: Instant) -> bool {
+    fn promote_one(&mut self, engine: &mut Engine) -> bool {
         let Some(backlog) = &mut self.backlog else { return false };
         let Some(kept) = backlog.pop() else { return false };
         if engine.send(kept.message, kept.hints, now).is_err() {
@@ -208,7 +217,7 @@ impl Kept {
     }
 }
 
-impl Outgoing<'_> {
+impl Outgoing {
     /// Asks the policy for the message's key. Not to be called under the session's lock: the key is the
     /// application's code, which may use the session.
     pub(crate) fn keyed(self, overflow: &Overflow) -> Self {
@@ -229,14 +238,8 @@ impl Outgoing<'_> {
         Kept { key, message, hints: self.hints }
     }
 
-    fn send(self, engine: &mut Engine, now: Instant) -> Offered {
-        let message = match self.body {
-            Body::Encoded(opcode, payload) if engine.copies(payload.len()) => {
-                engine.send_copied(opcode, payload);
-                return Offered::Taken;
-            }
-            other => other.into_message(),
-        };
+    fn send(self, engine: &mut Engine) -> Offered {
+        let message = self.body.into_message();
         let spare = if engine.copies(0) { Message::Binary(Bytes::new()) } else { message.clone() };
         match engine.send(message, self.hints, now) {
             Ok(()) => Offered::Taken,
@@ -246,19 +249,15 @@ impl Outgoing<'_> {
     }
 }
 
-impl Body<'_> {
+impl Body {
     fn len(&self) -> usize {
-        match self {
-            Self::Message(message) | Self::Keyed(_, message) => message.len(),
-            Self::Encoded(_, payload) => payload.len(),
-        }
+        let (Self::Message(message) | Self::Keyed(_, message)) = self;
+        message.len()
     }
 
     fn into_message(self) -> Message {
-        match self {
-            Self::Message(message) | Self::Keyed(_, message) => message,
-            Self::Encoded(opcode, payload) => message_of(opcode, Bytes::copy_from_slice(payload)),
-        }
+        let (Self::Message(message) | Self::Keyed(_, message)) = self;
+        message
     }
 }
 

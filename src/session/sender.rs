@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use converse_core::{ContentConverter, Format, Message};
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use crate::{
     engine::Closed,
     extension::SendHints,
     frame::{BY_REFERENCE, CloseReason, OpCode},
+    message::opcode_of,
     session::{
         AnyConverter,
         error::{SendError, SendErrorKind, SessionError},
@@ -71,11 +72,8 @@ impl Sender {
         T: Serialize + ?Sized,
     {
         self.link.pace().await;
-        let message = match self.offer_encoded(value)? {
-            Offered::NoRoom(message) => message,
-            offered => return Ok(taken(offered)?),
-        };
-        Ok(taken(self.link.send(self.outgoing(Body::Message(message))).await)?)
+        let offered = self.offer_encoded(value)?;
+        Ok(taken(self.wait_for_room(offered).await)?)
     }
 
     /// Sends a value as one message, without waiting.
@@ -103,7 +101,11 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         self.link.pace().await;
-        taken(self.link.send(self.outgoing(Body::Message(message))).await)
+        if self.link.copy(opcode_of(&message), message.as_bytes()) {
+            return Ok(());
+        }
+        let offered = self.link.offer(self.outgoing(Body::Message(message)));
+        taken(self.wait_for_room(offered).await)
     }
 
     /// Sends a message, without waiting.
@@ -111,7 +113,11 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send), and [`SendErrorKind::Full`] when there is no room.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        taken(self.link.offer(self.outgoing(Body::Message(message.into()))))
+        let message = message.into();
+        if self.link.copy(opcode_of(&message), message.as_bytes()) {
+            return Ok(());
+        }
+        taken(self.link.offer(self.outgoing(Body::Message(message))))
     }
 
     /// Waits until everything that was accepted so far has been handed to the transport.
@@ -216,15 +222,30 @@ impl Sender {
             Format::Text => OpCode::Text,
             Format::Binary => OpCode::Binary,
         };
-        if buffer.len() >= BY_REFERENCE {
-            return Ok(self.link.offer(self.outgoing(Body::Message(message_of(opcode, buffer.freeze())))));
+        if self.link.copy(opcode, &buffer) {
+            ENCODE_BUFFER.set(buffer);
+            return Ok(Offered::Taken);
         }
-        let offered = self.link.offer(self.outgoing(Body::Encoded(opcode, &buffer)));
-        ENCODE_BUFFER.set(buffer);
-        Ok(offered)
+        let payload = match buffer.len() {
+            ..BY_REFERENCE => {
+                let copied = Bytes::copy_from_slice(&buffer);
+                ENCODE_BUFFER.set(buffer);
+                copied
+            }
+            _ => buffer.freeze(),
+        };
+        Ok(self.link.offer(self.outgoing(Body::Message(message_of(opcode, payload)))))
     }
 
-    fn outgoing<'a>(&self, body: Body<'a>) -> Outgoing<'a> {
+    /// Offers a message again that has found no room, until it is taken or refused.
+    async fn wait_for_room(&self, offered: Offered) -> Offered {
+        match offered {
+            Offered::NoRoom(message) => self.link.send_later(message, self.hints).await,
+            offered => offered,
+        }
+    }
+
+    fn outgoing(&self, body: Body) -> Outgoing {
         Outgoing { body, hints: self.hints }
     }
 }

@@ -14,8 +14,9 @@ use crate::{
     handshake::Request,
     session::{
         Overflow, Session, SessionOptions,
+        clock::now,
         driver::Driver,
-        link::{Link, now},
+        link::Link,
         sender::Sender,
         task::{BoxError, Conversation, NoHandler, Outcome},
     },

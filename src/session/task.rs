@@ -16,9 +16,10 @@ use tokio::{
 };
 
 use crate::{
-    engine::{Closed, TURN},
+    engine::Closed,
     handshake::Request,
     session::{
+        clock::now,
         driver::{Driver, Turn},
         link::{Abandoned, Link},
     },
@@ -98,16 +99,7 @@ where
         // Dropping a future that panicked may panic again; nothing of it may reach the executor.
         let handler = self.handler.take();
         let _ = catch_unwind(AssertUnwindSafe(move || drop(handler)));
-        let mut state = self.link.lock();
-        let dropped = state.abandoned.take().is_some();
-        state.close(how.into());
-        // A session that was handed on is still received from.
-        if dropped {
-            state.engine.stop_delivery();
-        }
-        drop(state);
-        // Senders that wait for room will not get it.
-        self.link.announce_end();
+        self.link.end_handler(how);
     }
 
     /// The connection has ended: gives the handler a last while.
@@ -134,24 +126,24 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let before = {
-            let mut state = this.link.lock();
-            state.driver_runs();
-            state.engine.received()
-        };
+        this.link.driver_runs();
+        let mut time = None;
         loop {
             this.poll_handler(cx);
             let Some(driver) = &mut this.driver else { break };
-            match driver.turn(cx) {
-                Turn::Idle => return Poll::Pending,
+            // One look at the clock is enough for all that this poll does.
+            match driver.turn(cx, *time.get_or_insert_with(now)) {
+                Turn::Idle => {
+                    driver.rest();
+                    return Poll::Pending;
+                }
                 Turn::Done => {
                     this.driver = None;
                     continue;
                 }
                 Turn::Again => {}
             }
-            let received = this.link.engine(|engine| engine.received()).wrapping_sub(before);
-            if received as usize >= TURN || driver.is_due_to_rest() {
+            if driver.is_due_to_rest() {
                 driver.rest();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -151,7 +151,10 @@ impl Solo {
 
     /// Sends a message with no wishes.
     pub(super) fn send(&mut self, message: Message) -> Result<(), SendRefused> {
-        self.engine.send(message, SendHints::default(), self.now)
+        {
+            let now = self.now;
+            self.engine.send(message, SendHints::default(), || now)
+        }
     }
 
     /// Hands bytes over in one piece, and returns how many were taken.
@@ -183,7 +186,7 @@ impl Solo {
     }
 
     pub(super) fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.engine.poll_event()).collect()
+        std::iter::from_fn(|| self.engine.poll_event()).map(|(event, _)| event).collect()
     }
 
     /// Lets at most `limit` bytes leave, and returns them.

@@ -1,0 +1,61 @@
+//! What a driver and the engine tell each other while the driver has the lock. Knows no transport.
+
+use std::{mem, task::Context, time::Instant};
+
+use crate::{
+    engine::{Engine, Phase},
+    frame::{WriteQueue, Written},
+    session::link::{State, Wakes},
+};
+
+/// The driver's side of the exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    /// What is to be written.
+    pub(crate) writing: WriteQueue,
+    /// What has left, and the engine does not know of yet.
+    written: Written,
+    /// What the engine wanted when they last met.
+    pub(crate) outlook: Outlook,
+}
+
+/// What an engine wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outlook {
+    /// Bytes from the transport.
+    pub(crate) bytes: bool,
+    /// To have written more than it has given out.
+    pub(crate) output: bool,
+    /// The write half of the transport shut.
+    pub(crate) shutdown: bool,
+    pub(crate) phase: Phase,
+}
+
+impl Exchange {
+    /// Takes note of bytes that were written.
+    pub(crate) fn left(&mut self, count: usize) {
+        self.written += self.writing.advance(count);
+    }
+
+    /// Tells the engine what has left, and takes what is to be written; returns who is to be woken.
+    pub(crate) fn meet(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
+        let abandoned = state.close_abandoned();
+        let room = self.written.total > 0 && state.written(mem::take(&mut self.written), now);
+        if self.writing.is_empty() {
+            state.engine.poll_output(&mut self.writing, now);
+        }
+        self.outlook = Outlook::of(&state.engine);
+        state.wakes(room, abandoned, cx)
+    }
+}
+
+impl Outlook {
+    fn of(engine: &Engine) -> Self {
+        Self {
+            bytes: engine.wants_bytes(),
+            output: engine.has_output(),
+            shutdown: engine.wants_shutdown(),
+            phase: engine.phase(),
+        }
+    }
+}
