@@ -17,6 +17,9 @@ thread_local! {
     static QUEUES: Spares<VecDeque<Event>> = const { Spares::new() };
 }
 
+/// Events are handed out together while they have no more payload than this, in bytes.
+const FEW_BYTES: usize = 16 * 1024;
+
 /// Something that the application should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -26,6 +29,17 @@ pub(crate) enum Event {
     Frame(Frame),
     /// The connection has ended; no event follows.
     Closed(Arc<Closed>),
+}
+
+/// Gives a queue of events up, once it is drained.
+pub(crate) fn keep_drained(events: &mut VecDeque<Event>) {
+    if events.is_empty() {
+        let drained = mem::take(events);
+        if (1..=TURN).contains(&drained.capacity()) {
+            // A thread that is about to end keeps nothing.
+            let _ = QUEUES.try_with(|queues| queues.keep(drained));
+        }
+    }
 }
 
 /// The events that wait.
@@ -65,6 +79,7 @@ impl Inbox {
 
     /// Tells whether nothing more should be read. An empty inbox always takes one event, or a bound
     /// of 0 would stop the connection for good.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         !self.events.is_empty() && (self.bytes >= self.max_bytes || self.events.len() >= TURN)
     }
@@ -91,6 +106,7 @@ impl Inbox {
 
     /// Appends an event, unless nobody takes them. While the connection is not `open` any more it is dropped
     /// when there is no room, and so is everything behind it: what is taken has no gap.
+    #[inline]
     pub(crate) fn deliver(&mut self, event: Event, open: bool) {
         self.cut |= !open && self.is_full();
         if !self.cut {
@@ -103,6 +119,7 @@ impl Inbox {
         self.push(Event::Closed(closed));
     }
 
+    #[inline]
     fn push(&mut self, event: Event) {
         if !self.stopped {
             self.bytes += event.len();
@@ -114,19 +131,23 @@ impl Inbox {
         }
     }
 
+    /// Takes all events, if they are a few small ones. So what an application has taken and not looked at yet
+    /// is little beside what may wait.
+    pub(crate) fn take_few(&mut self) -> Option<VecDeque<Event>> {
+        if self.events.is_empty() || self.bytes > FEW_BYTES || self.is_full() {
+            return None;
+        }
+        self.bytes = 0;
+        Some(mem::take(&mut self.events))
+    }
+
     /// Takes the oldest event; tells whether that has made room where there was none.
     pub(crate) fn pop(&mut self) -> Option<(Event, bool)> {
         let was_full = self.is_full();
         let event = self.events.pop_front()?;
         self.was_full |= was_full;
         self.bytes -= event.len();
-        if self.events.is_empty() {
-            let drained = mem::take(&mut self.events);
-            if drained.capacity() <= TURN {
-                // A thread that is about to end keeps nothing.
-                let _ = QUEUES.try_with(|queues| queues.keep(drained));
-            }
-        }
+        keep_drained(&mut self.events);
         let made_room = was_full && !self.is_full();
         Some((event, made_room))
     }

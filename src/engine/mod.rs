@@ -16,7 +16,7 @@ mod send;
 mod tests;
 mod timeout;
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{any::Any, collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     engine::{
@@ -36,7 +36,7 @@ use crate::{
 pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
 pub(crate) use config::{EngineConfig, LONGEST, ping_interval};
-pub(crate) use inbox::{Event, TURN};
+pub(crate) use inbox::{Event, TURN, keep_drained};
 pub use send::FrameRefused;
 pub(crate) use send::SendRefused;
 
@@ -111,6 +111,11 @@ impl Engine {
     /// where there was none.
     pub(crate) fn poll_event(&mut self) -> Option<(Event, bool)> {
         self.inbox.pop()
+    }
+
+    /// Takes all events at once, where they are few: they count as received.
+    pub(crate) fn poll_events(&mut self) -> Option<VecDeque<Event>> {
+        self.inbox.take_few()
     }
 
     /// Tells whether an event waits.

@@ -10,6 +10,7 @@ use crate::{
 impl Engine {
     /// Tells whether bytes from the wire are of use now. While the application does not take its
     /// messages they are not, and TCP slows the peer down.
+    #[inline]
     pub(crate) fn wants_bytes(&self) -> bool {
         match self.phase() {
             Phase::Open => !self.inbox.is_full(),
@@ -57,6 +58,7 @@ impl Engine {
         self.signal(Signal::Abort, now);
     }
 
+    #[inline]
     fn piece(&mut self, piece: &Piece<'_>, now: Instant) -> Result<(), ProtocolError> {
         let opcode = piece.header.opcode;
         if opcode.is_control() || self.config.raw {
@@ -115,6 +117,7 @@ impl Engine {
 
     /// Hands an event to the application. After it has asked for the close, what does not fit is
     /// dropped, so that the peer's Close frame is reached.
+    #[inline]
     fn deliver(&mut self, event: Event) {
         self.inbox.deliver(event, self.close.phase() == Phase::Open);
     }
@@ -150,6 +153,7 @@ impl Engine {
     }
 
     /// Notes whether a message is under way, and since when.
+    #[inline]
     fn watch_message(&mut self, now: Instant) {
         if self.assembler.is_open() || self.collector.is_open() {
             self.message_began.get_or_insert(now);

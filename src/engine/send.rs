@@ -49,6 +49,7 @@ pub enum FrameRefused {
 
 impl Engine {
     /// Returns how many bytes were accepted and have not left.
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.data.len() + self.in_flight
     }
@@ -66,6 +67,7 @@ impl Engine {
     /// Tells whether messages are taken: until the close was asked for, or the answer to the peer's
     /// Close frame or fault was given out. So the reply to a message that came together with them
     /// still leaves.
+    #[inline]
     pub(crate) fn accepts_messages(&self) -> bool {
         match self.phase() {
             Phase::Open => true,
@@ -123,6 +125,7 @@ impl Engine {
 
     /// Queues a whole message by copying its payload; `false` when the connection is closing. Only for
     /// connections without extensions, see [`copies`](Self::copies).
+    #[inline]
     pub(crate) fn send_copied(&mut self, opcode: OpCode, payload: &[u8]) -> bool {
         if !self.accepts_messages() {
             return false;
@@ -134,6 +137,7 @@ impl Engine {
     }
 
     /// Tells whether a payload of this length may be sent by [`send_copied`](Self::send_copied).
+    #[inline]
     pub(crate) fn copies(&self, len: usize) -> bool {
         self.extended.is_none() && len <= self.config.fragment_size
     }
@@ -226,6 +230,7 @@ impl Engine {
     }
 
     /// Tells whether something waits to be given out.
+    #[inline]
     pub(crate) fn has_output(&self) -> bool {
         let sends = !matches!(self.phase(), Phase::Draining | Phase::Done);
         sends && (!self.data.is_empty() || !self.control.is_empty() || self.farewell.is_pending())

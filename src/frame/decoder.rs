@@ -46,6 +46,7 @@ impl Decoder {
 
     /// Takes bytes from the beginning of `input`: returns how many, and the piece they hold. No
     /// piece means that all of `input` was taken and a header is incomplete.
+    #[inline]
     pub(crate) fn decode<'a>(
         &mut self,
         input: &'a mut [u8],
@@ -71,6 +72,7 @@ impl Decoder {
     }
 
     /// Reads a header that may have begun in earlier input.
+    #[inline]
     fn header(&mut self, input: &[u8]) -> Result<(Option<FrameHeader>, usize), ProtocolError> {
         let held = usize::from(self.head_len);
         if held == 0

@@ -34,6 +34,7 @@ impl Encoder {
     }
 
     /// Appends a whole unextended frame whose payload is copied.
+    #[inline]
     pub(crate) fn encode_whole(&self, opcode: OpCode, payload: &[u8], lane: Lane, queue: &mut WriteQueue) {
         let mask = self.mask.map(|source| source());
         let len = payload.len() as u64;
@@ -47,6 +48,7 @@ impl Encoder {
     }
 }
 
+#[inline]
 fn copy(header: FrameHeader, payload: &[u8], lane: Lane, queue: &mut WriteQueue) {
     let mut head = [0; MAX_HEADER];
     let end = header.write(&mut head);

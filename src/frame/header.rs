@@ -47,6 +47,7 @@ const OVER_LIMIT: ProtocolError = ProtocolError::too_big("frame is over the limi
 impl FrameHeader {
     /// Reads a header from the beginning of `bytes`, with the number of bytes it takes; `None`
     /// while it is incomplete. A rule is checked as soon as the bytes it speaks of are there.
+    #[inline]
     pub(crate) fn parse(bytes: &[u8], rules: HeaderRules) -> Result<Option<(Self, usize)>, ProtocolError> {
         let &[first, second, ref rest @ ..] = bytes else {
             return Ok(None);
@@ -79,6 +80,7 @@ impl FrameHeader {
     }
 
     /// Writes the header to the beginning of `out`, and returns how many bytes it takes.
+    #[inline]
     pub(crate) fn write(&self, out: &mut [u8; MAX_HEADER]) -> usize {
         out[0] = if self.fin { FIN } else { 0 } | self.rsv.bits() | self.opcode as u8;
         let masked = if self.mask.is_some() { MASKED } else { 0 };

@@ -4,6 +4,7 @@
 const BLOCK: usize = 32;
 
 /// Masks or unmasks `payload` in place. `offset` is where `payload` begins in its frame.
+#[inline]
 pub(crate) fn apply_mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     let turned = u32::from_ne_bytes(key).rotate(offset).to_ne_bytes();
     let mut wide = [0; BLOCK];

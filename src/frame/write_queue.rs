@@ -13,7 +13,7 @@ const KEPT_PLACES: usize = 64;
 
 thread_local! {
     /// Drained queues, of [`KEPT_PLACES`] at most.
-    static QUEUES: Spares<VecDeque<Segment>> = const { Spares::new() };
+    static QUEUES: Spares<Box<VecDeque<Segment>>> = const { Spares::new() };
     /// Written buffers, of [`SEGMENT`] bytes at most.
     static BUFFERS: Spares<Vec<u8>> = const { Spares::new() };
 }
@@ -32,7 +32,10 @@ pub(crate) enum Lane {
 /// Encoded bytes in the order they leave.
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
-    segments: VecDeque<Segment>,
+    /// Most often all there is.
+    first: Option<Segment>,
+    /// Boxed while there is more; empty without a first.
+    rest: Option<Box<VecDeque<Segment>>>,
     len: usize,
 }
 
@@ -80,6 +83,7 @@ impl WriteQueue {
     }
 
     /// Tells whether nothing waits.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -95,7 +99,7 @@ impl WriteQueue {
             finish(buffer.get_mut(start..).unwrap_or_default());
         };
         self.len += len;
-        if let Some(buffer) = self.segments.back_mut().and_then(|last| last.room(lane, len)) {
+        if let Some(buffer) = self.last().and_then(|last| last.room(lane, len)) {
             return copy(buffer);
         }
         let mut bytes = match len {
@@ -112,7 +116,7 @@ impl WriteQueue {
         if payload.is_empty() {
             return;
         }
-        if let Some(segment) = self.segments.back_mut() {
+        if let Some(segment) = self.last() {
             segment.ends_frame = false;
         }
         self.len += payload.len();
@@ -121,13 +125,13 @@ impl WriteQueue {
 
     /// Moves whole frames over to the end of `to`, until `limit` bytes are reached.
     pub(crate) fn move_frames(&mut self, to: &mut Self, limit: usize) {
-        if self.len <= limit && to.segments.is_empty() {
+        if self.len <= limit && to.is_empty() {
             return mem::swap(self, to);
         }
         let mut moved = 0;
         let mut ends_frame = true;
         while moved < limit || !ends_frame {
-            let Some(segment) = self.segments.pop_front() else { break };
+            let Some(segment) = self.pop() else { break };
             let len = segment.bytes.len();
             ends_frame = segment.ends_frame;
             moved += len;
@@ -135,7 +139,6 @@ impl WriteQueue {
         }
         self.len -= moved;
         to.len += moved;
-        self.shrink();
     }
 
     /// Drops everything that waits.
@@ -144,9 +147,11 @@ impl WriteQueue {
     }
 
     /// Fills `slices` with what leaves next, and returns how many were filled.
+    #[inline]
     pub(crate) fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
-        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
+        let rest = self.rest.iter().flat_map(|rest| rest.iter());
+        for (slice, segment) in slices.iter_mut().zip(self.first.iter().chain(rest)) {
             *slice = IoSlice::new(segment.bytes.as_slice());
             filled += 1;
         }
@@ -157,7 +162,7 @@ impl WriteQueue {
     pub(crate) fn advance(&mut self, written: usize) -> Written {
         let mut result = Written { total: written, ..Written::default() };
         let mut left = written;
-        while let Some(segment) = self.segments.front_mut() {
+        while let Some(segment) = &mut self.first {
             let len = segment.bytes.len();
             let gone = left.min(len);
             if segment.lane == Lane::Data {
@@ -170,7 +175,7 @@ impl WriteQueue {
                 break;
             }
             result.close |= segment.lane == Lane::Close;
-            if let Some(Segment { bytes: Chunk::Inline { mut bytes, .. }, .. }) = self.segments.pop_front() {
+            if let Some(Segment { bytes: Chunk::Inline { mut bytes, .. }, .. }) = self.pop() {
                 bytes.clear();
                 if bytes.capacity() <= SEGMENT {
                     // A thread that is about to end keeps nothing.
@@ -178,26 +183,36 @@ impl WriteQueue {
                 }
             }
         }
-        self.shrink();
         result
     }
 
-    fn push(&mut self, segment: Segment) {
-        if self.segments.capacity() == 0 {
-            self.segments = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+    fn last(&mut self) -> Option<&mut Segment> {
+        match &mut self.rest {
+            Some(rest) => rest.back_mut(),
+            None => self.first.as_mut(),
         }
-        self.segments.push_back(segment);
     }
 
-    /// Gives a drained queue up.
-    fn shrink(&mut self) {
-        if self.segments.is_empty() {
-            let drained = mem::take(&mut self.segments);
-            if (1..=KEPT_PLACES).contains(&drained.capacity()) {
-                // A thread that is about to end keeps nothing.
-                let _ = QUEUES.try_with(|queues| queues.keep(drained));
-            }
+    fn push(&mut self, segment: Segment) {
+        if self.first.is_none() {
+            self.first = Some(segment);
+            return;
         }
+        let rest = &mut self.rest;
+        let rest =
+            rest.get_or_insert_with(|| QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default());
+        rest.push_back(segment);
+    }
+
+    fn pop(&mut self) -> Option<Segment> {
+        let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
+        if let Some(drained) = self.rest.take_if(|rest| rest.is_empty())
+            && drained.capacity() <= KEPT_PLACES
+        {
+            // A thread that is about to end keeps nothing.
+            let _ = QUEUES.try_with(|queues| queues.keep(drained));
+        }
+        mem::replace(&mut self.first, next)
     }
 }
 
@@ -252,7 +267,7 @@ mod tests {
         queue.append(Lane::Data, b"h2", b"two", |payload| payload.make_ascii_uppercase());
         queue.append_shared(Lane::Data, b"h3", Bytes::from_static(b"three"));
         queue.append(Lane::Data, b"h4", b"four", |_| ());
-        assert_eq!(queue.segments.len(), 3);
+        assert_eq!(queue.rest.as_ref().map(|rest| rest.len()), Some(2));
         assert_eq!(bytes(&queue), b"h1oneh2TWOh3threeh4four");
     }
 

@@ -61,6 +61,7 @@ impl Assembler {
     }
 
     /// Takes a piece of a data frame; returns the message that it completes.
+    #[inline]
     pub(crate) fn piece(&mut self, piece: &Piece<'_>) -> Result<Option<Message>, ProtocolError> {
         let header = &piece.header;
         if piece.first {

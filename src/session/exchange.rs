@@ -33,11 +33,13 @@ pub(crate) struct Outlook {
 
 impl Exchange {
     /// Takes note of bytes that were written.
+    #[inline]
     pub(crate) fn left(&mut self, count: usize) {
         self.written += self.writing.advance(count);
     }
 
     /// Tells the engine what has left, and takes what is to be written; returns who is to be woken.
+    #[inline]
     pub(crate) fn meet(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
         let abandoned = state.close_abandoned();
         let room = self.written.total > 0 && state.written(mem::take(&mut self.written), now);

@@ -2,6 +2,7 @@
 //! for what. Knows no socket.
 
 use std::{
+    collections::VecDeque,
     mem,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -15,7 +16,7 @@ use converse_core::Message;
 use tokio::sync::Notify;
 
 use crate::{
-    engine::{Closed, Engine, Event, Phase},
+    engine::{Closed, Engine, Event, Phase, keep_drained},
     extension::SendHints,
     frame::{CloseCode, CloseReason, Frame, OpCode, Written},
     handshake::Request,
@@ -128,15 +129,18 @@ impl Link {
 
     /// Takes the lock. No code of the application runs under it except extensions; when one panicked there, half
     /// of a message may be queued, and the connection ends.
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| {
-            self.state.clear_poison();
-            let mut state = poisoned.into_inner();
-            state.engine.abort(now());
-            self.driver.store(TOUCHED, Relaxed);
-            wake(state.driver.take());
-            state
-        })
+        self.state.lock().unwrap_or_else(|poisoned| self.recover(poisoned.into_inner()))
+    }
+
+    #[cold]
+    fn recover<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.state.clear_poison();
+        state.engine.abort(now());
+        self.driver.store(TOUCHED, Relaxed);
+        wake(state.driver.take());
+        state
     }
 
     /// Changes the engine, and wakes the driver when that gave it something to do.
@@ -156,17 +160,20 @@ impl Link {
     }
 
     /// Marks the driver as running: what is queued from now on needs no wake.
+    #[inline]
     pub(crate) fn driver_runs(&self) {
         // Fails where somebody has just queued something.
         let _ = self.driver.compare_exchange(PARKED, RUNNING, Relaxed, Relaxed);
     }
 
     /// Tells whether the driver has something to look at.
+    #[inline]
     pub(crate) fn is_touched(&self) -> bool {
         self.driver.load(Relaxed) == TOUCHED
     }
 
     /// Takes the lock for the driver, which looks at everything now.
+    #[inline]
     pub(crate) fn look(&self) -> MutexGuard<'_, State> {
         let state = self.lock();
         self.driver.store(RUNNING, Relaxed);
@@ -184,6 +191,7 @@ impl Link {
     }
 
     /// Notes that the handler beside the driver is being polled, or is not any more.
+    #[inline]
     pub(crate) fn handler_runs(&self, runs: bool) {
         self.handler_runs.store(runs, Relaxed);
     }
@@ -193,9 +201,26 @@ impl Link {
         read(&self.lock().engine)
     }
 
-    /// Takes the next event, or notes who waits for it. `None` when the last one was taken.
-    pub(crate) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    /// Takes the next event, or notes who waits for it. `None` when the last one was taken. Where few wait, all are
+    /// taken to `taken`, and given from there without the lock.
+    pub(crate) fn poll_event(
+        &self,
+        taken: &mut VecDeque<Event>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Event>> {
+        if let Some(event) = taken.pop_front() {
+            keep_drained(taken);
+            return Poll::Ready(Some(event));
+        }
         let mut state = self.lock();
+        if let Some(mut few) = state.engine.poll_events()
+            && let Some(first) = few.pop_front()
+        {
+            drop(state);
+            keep_drained(&mut few);
+            *taken = few;
+            return Poll::Ready(Some(first));
+        }
         if let Some((event, made_room)) = state.engine.poll_event() {
             if made_room {
                 self.release(state);
@@ -331,6 +356,7 @@ impl Link {
     }
 
     /// Wakes those for whom something came; the handler of the task that polls this comes next anyway.
+    #[inline]
     pub(crate) fn announce(&self, wakes: Wakes) {
         wake(wakes.receiver);
         if wakes.ended {

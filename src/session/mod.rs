@@ -18,7 +18,10 @@ mod setup;
 mod task;
 mod tungstenite;
 
-use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Context, task::Poll, thread, time::Duration};
+use std::{
+    any::Any, collections::VecDeque, fmt, future::poll_fn, sync::Arc, task::Context, task::Poll, thread,
+    time::Duration,
+};
 
 use converse_core::{ContentConverter, Message};
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,13 +54,15 @@ use crate::{
 /// the peer is answered, as long as no more than the receive queue waits to be received.
 pub struct Session {
     sender: Sender,
+    /// What was received and not asked for yet.
+    taken: VecDeque<Event>,
     /// Whether the end was told.
     told: bool,
 }
 
 impl Session {
     fn new(sender: Sender) -> Self {
-        Self { sender, told: false }
+        Self { sender, taken: VecDeque::new(), told: false }
     }
 
     /// Receives the next message as a value, decoded by the session's converter. `None` after a normal
@@ -94,7 +99,7 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, SessionError>> {
         loop {
-            return Poll::Ready(match self.sender.link().poll_event(cx) {
+            return Poll::Ready(match self.poll_event(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Event::Message(message))) => Ok(Some(message)),
                 Poll::Ready(Some(Event::Closed(closed))) => self.tell(closed),
@@ -102,6 +107,10 @@ impl Session {
                 Poll::Ready(None) => Ok(None),
             });
         }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.sender.link().poll_event(&mut self.taken, cx)
     }
 
     /// Returns the messages as a stream that ends with the conversation; an end that is not normal is its last

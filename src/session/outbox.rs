@@ -109,6 +109,7 @@ impl Outbox {
 
     /// Queues a small message by copying its payload, where no policy, no extension and no bound has a say;
     /// `false` when it has to be [offered](Self::offer).
+    #[inline]
     pub(crate) fn copy(&self, engine: &mut Engine, opcode: OpCode, payload: &[u8]) -> bool {
         let queued = engine.queued();
         let limits = &self.options.limits;

@@ -33,7 +33,7 @@ impl RawSession {
     pub async fn receive(&mut self) -> Result<Option<Frame>, SessionError> {
         poll_fn(|cx| {
             loop {
-                return Poll::Ready(match self.session.sender.link().poll_event(cx) {
+                return Poll::Ready(match self.session.poll_event(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(Event::Frame(frame))) => Ok(Some(frame)),
                     Poll::Ready(Some(Event::Message(_))) => continue,
