@@ -14,10 +14,17 @@ pub fn describe() -> String {
     format!("{model}, {cores} cores, {} {}, load {load}", env::consts::OS, kernel.trim())
 }
 
-/// Returns the version of a package as this crate's lock file has it.
+/// Returns the version of a package as this crate's lock file has it: of several, the one that this crate itself uses.
 pub fn version(package: &str) -> &'static str {
     let lock = include_str!("../Cargo.lock");
-    let name = format!("name = \"{package}\"");
-    let entry = lock.split("[[package]]").find(|entry| entry.lines().any(|line| line == name));
-    entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next()).unwrap_or("?")
+    let of = |package: &str| {
+        let name = format!("name = \"{package}\"");
+        lock.split("[[package]]").find(move |entry| entry.lines().any(|line| line == name))
+    };
+    // Where there are several, a dependency is written with its version.
+    let start = format!(" \"{package} ");
+    let chosen = of(env!("CARGO_PKG_NAME"))
+        .and_then(|own| own.lines().find_map(|line| line.strip_prefix(&start)?.split('"').next()));
+    let only = || of(package)?.split("version = \"").nth(1)?.split('"').next();
+    chosen.or_else(only).unwrap_or("?")
 }

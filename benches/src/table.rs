@@ -11,7 +11,12 @@ pub struct Table {
 impl Table {
     /// Makes a table with these column heads.
     pub fn new<const N: usize>(heads: [&str; N]) -> Self {
-        Self { rows: vec![heads.map(String::from).to_vec()] }
+        Self::with_heads(heads.map(String::from).to_vec())
+    }
+
+    /// Makes a table with as many columns as there are heads.
+    pub fn with_heads(heads: Vec<String>) -> Self {
+        Self { rows: vec![heads] }
     }
 
     /// Adds a row with as many cells as there are heads.

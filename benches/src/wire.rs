@@ -3,12 +3,16 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    time::Duration,
 };
 
 use crate::{
     Result,
     deflate::{Agreed, Inflate},
 };
+
+/// How long a server may say nothing, or read nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A frame as it came from a server.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +41,18 @@ impl Client {
     /// # Errors
     /// When the server does not upgrade.
     pub fn connect(address: SocketAddr, offer: Option<&str>) -> Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
+        Self::connect_to(address, "/", offer)
+    }
+
+    /// Shakes hands for this path, with this value of `Sec-WebSocket-Extensions`.
+    ///
+    /// # Errors
+    /// When the server does not upgrade.
+    pub fn connect_to(address: SocketAddr, path: &str, offer: Option<&str>) -> Result<Self> {
+        let mut stream = open(address)?;
         let offer = offer.map(|offer| format!("Sec-WebSocket-Extensions: {offer}\r\n")).unwrap_or_default();
         let head = format!(
-            "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
         );
         stream.write_all(head.as_bytes())?;
@@ -58,6 +69,19 @@ impl Client {
         Ok(Self { stream, agreed: Agreed::from_head(&head) })
     }
 
+    /// Connects without a handshake, to a server that knows no WebSocket.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn bare(address: SocketAddr) -> Result<Self> {
+        Ok(Self { stream: open(address)?, agreed: None })
+    }
+
+    /// Returns the connection itself.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Errors
@@ -69,12 +93,12 @@ impl Client {
     /// Waits for a frame, and reads it into `buffer`.
     ///
     /// # Errors
-    /// When the connection has failed, or when the frame is not of a text.
+    /// When the connection has failed, or when the frame carries no message.
     pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Reply<'a>> {
         let mut start = [0; 2];
         self.stream.read_exact(&mut start)?;
-        if start[0] & 0x0f > 1 {
-            return Err(format!("a frame that is no text: {start:x?}").into());
+        if start[0] & 0x0f > 2 {
+            return Err(format!("a frame of no message: {start:x?}").into());
         }
         let (length, more) = match start[1] {
             126 => (self.number::<2>()?, 2),
@@ -101,7 +125,7 @@ impl Client {
         &mut self,
         frame: &[u8],
         buffer: &mut [u8],
-        check: Option<(&mut Inflate, &str)>,
+        check: Option<(&mut Inflate, &[u8])>,
     ) -> Result<usize> {
         self.send(frame)?;
         let (mut wire, mut payload, mut compressed) = (0, Vec::new(), false);
@@ -118,7 +142,7 @@ impl Client {
         }
         if let Some((inflate, expected)) = check {
             let text = if compressed { inflate.message(&payload)? } else { &payload };
-            if text != expected.as_bytes() {
+            if text != expected {
                 return Err("the echo is not what was sent".into());
             }
         }
@@ -126,15 +150,37 @@ impl Client {
     }
 }
 
+/// Connects to a server, and does not wait for it for ever.
+fn open(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 /// Makes a masked text frame.
 pub fn frame(payload: &[u8], compressed: bool) -> Vec<u8> {
+    masked(if compressed { 0xc1 } else { 0x81 }, payload)
+}
+
+/// Makes a masked binary frame.
+pub fn binary(payload: &[u8]) -> Vec<u8> {
+    masked(0x82, payload)
+}
+
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![if compressed { 0xc1 } else { 0x81 }];
+    let mut frame = vec![first];
     match payload.len() {
         short @ ..126 => frame.push(0x80 | short as u8),
-        long => {
+        long @ ..0x1_0000 => {
             frame.push(0x80 | 126);
-            frame.extend(u16::try_from(long).expect("no payload is that long").to_be_bytes());
+            frame.extend((long as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(0x80 | 127);
+            frame.extend((long as u64).to_be_bytes());
         }
     }
     frame.extend(KEY);

@@ -88,7 +88,7 @@ impl Conversation {
             if number == WARM_UP {
                 (wire, start) = (0, server.clock.now());
             }
-            let check = inflate.as_mut().map(|inflate| (inflate, message.as_str()));
+            let check = inflate.as_mut().map(|inflate| (inflate, message.as_bytes()));
             wire += client.echo(frame, &mut buffer, check)?;
         }
         let cpu = server.clock.now() - start;
