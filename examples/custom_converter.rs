@@ -11,8 +11,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A crate of its own would depend on `converse-core`, on serde and on the format, and on nothing else of converse.
 mod postcard_converter {
-    use bytes::BytesMut;
-    use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, PayloadWriter};
+    use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format};
     use serde::{Serialize, de::DeserializeSeed};
 
     /// Converts values to postcard in binary messages. Both ends must know the type: postcard sends no names.
@@ -27,12 +26,11 @@ mod postcard_converter {
             "postcard"
         }
 
-        fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+        fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
         where
             T: Serialize + ?Sized,
         {
-            postcard::to_io(value, PayloadWriter::new(out))
-                .map_err(|error| failed(ConvertErrorKind::Encode, error))?;
+            postcard::to_io(value, out).map_err(|error| failed(ConvertErrorKind::Encode, error))?;
             Ok(())
         }
 

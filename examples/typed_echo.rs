@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use converse::{
     CborConverter, Client, CloseReason, ContentConverter, JsonConverter, MessagePackConverter, Server,
     Session, SessionOptions,
@@ -46,7 +45,7 @@ async fn talk(session: &mut Session, chats: &[Chat]) -> Result<Vec<(usize, Durat
         if reply != *chat {
             return Err(format!("said {chat:?}, heard {reply:?}").into());
         }
-        let mut payload = BytesMut::new();
+        let mut payload = Vec::new();
         session.converter().encode(&reply, &mut payload)?;
         costs.push((payload.len(), time));
     }

@@ -3,7 +3,6 @@
 
 use std::{any::Any, fmt};
 
-use bytes::BytesMut;
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
 use serde::{Serialize, de::DeserializeSeed};
 
@@ -95,7 +94,7 @@ impl ContentConverter for AnyConverter {
         dispatch!(self, converter => converter.subprotocol(), "none")
     }
 
-    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
     where
         T: Serialize + ?Sized,
     {

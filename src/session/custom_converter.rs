@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
 use serde::{
     Deserializer, Serialize,
@@ -30,7 +29,7 @@ impl ContentConverter for CustomConverter {
     }
 
     /// Text is checked here: a wrong one would make the peer close the connection.
-    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
     where
         T: Serialize + ?Sized,
     {
@@ -74,7 +73,7 @@ trait Erased: Send + Sync {
     fn format(&self) -> Format;
     fn subprotocol(&self) -> &str;
     fn is_applicable(&self, message: &Message) -> bool;
-    fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut BytesMut) -> Result<(), ConvertError>;
+    fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), ConvertError>;
     fn decode<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<(), ConvertError>;
 }
 
@@ -93,7 +92,7 @@ impl<C: ContentConverter> Erased for Eraser<C> {
         self.0.is_applicable(message)
     }
 
-    fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut BytesMut) -> Result<(), ConvertError> {
+    fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), ConvertError> {
         self.0.encode(value, out)
     }
 

@@ -2,14 +2,13 @@
 
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use converse_core::{ContentConverter, Format, Message};
+use converse_core::{ContentConverter, Format, Message, PayloadBuffer};
 use serde::Serialize;
 
 use crate::{
     engine::Closed,
     extension::SendHints,
-    frame::{BY_REFERENCE, CloseReason, OpCode},
+    frame::{CloseReason, OpCode},
     message::opcode_of,
     session::{
         AnyConverter,
@@ -19,9 +18,12 @@ use crate::{
     },
 };
 
+/// A buffer of more bytes is not kept for the next value.
+const KEPT: usize = 1024 * 1024;
+
 thread_local! {
     /// Where values are encoded before they are queued.
-    static ENCODE_BUFFER: Cell<BytesMut> = Cell::new(BytesMut::new());
+    static ENCODE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Sends into one session from any task; clones send into the same one.
@@ -222,19 +224,17 @@ impl Sender {
             Format::Text => OpCode::Text,
             Format::Binary => OpCode::Binary,
         };
-        if self.link.copy(opcode, &buffer) {
-            ENCODE_BUFFER.set(buffer);
-            return Ok(Offered::Taken);
-        }
-        let payload = match buffer.len() {
-            ..BY_REFERENCE => {
-                let copied = Bytes::copy_from_slice(&buffer);
-                ENCODE_BUFFER.set(buffer);
-                copied
+        let offered = match self.link.copy(opcode, &buffer) {
+            true => Offered::Taken,
+            false => {
+                let message = message_of(opcode, PayloadBuffer::copy(&buffer));
+                self.link.offer(self.outgoing(Body::Message(message)))
             }
-            _ => buffer.freeze(),
         };
-        Ok(self.link.offer(self.outgoing(Body::Message(message_of(opcode, payload)))))
+        if buffer.capacity() <= KEPT {
+            ENCODE_BUFFER.set(buffer);
+        }
+        Ok(offered)
     }
 
     /// Offers a message again that has found no room, until it is taken or refused.

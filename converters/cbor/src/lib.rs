@@ -15,9 +15,8 @@ mod access;
 mod deserializer;
 mod input;
 
-use bytes::BytesMut;
 use converse_core::{
-    ContentConverter, ConvertError, ConvertErrorKind, Format, PayloadWriter,
+    ContentConverter, ConvertError, ConvertErrorKind, Format,
     guard::{DecodeGuard, EncodeGuard},
 };
 use serde::{Serialize, de::DeserializeSeed};
@@ -30,7 +29,7 @@ use crate::deserializer::Deserializer;
 /// use converse_cbor::CborConverter;
 /// use converse_core::ContentConverter;
 ///
-/// let mut out = bytes::BytesMut::new();
+/// let mut out = Vec::new();
 /// CborConverter::default().encode(&(1, "two"), &mut out)?;
 /// assert_eq!(out, &b"\x82\x01\x63two"[..]);
 /// assert_eq!(CborConverter::default().decode::<(u8, &str)>(&out)?, (1, "two"));
@@ -55,13 +54,12 @@ impl ContentConverter for CborConverter {
     /// - [`ConvertErrorKind::TooDeep`]: the value is nested deeper than the guard allows.
     /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or wider than 64 bits.
     /// - [`ConvertErrorKind::Encode`]: the value's own `Serialize` failed.
-    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
     where
         T: Serialize + ?Sized,
     {
         let guard = EncodeGuard::default();
-        ciborium::into_writer(&guard.wrap(value), PayloadWriter::new(out))
-            .map_err(|error| guard.into_error(error))
+        ciborium::into_writer(&guard.wrap(value), out).map_err(|error| guard.into_error(error))
     }
 
     /// Decodes one CBOR item.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::BytesMut;
 use converse_cbor::CborConverter;
 use converse_core::{ContentConverter, ConvertErrorKind, Format};
 use serde::{
@@ -41,8 +40,8 @@ fn order() -> Order<'static> {
     Order { id: 7, name: "ab", paid: true, raw: &[0, 255], kind: Kind::Pair(1, -1), note: None }
 }
 
-fn encode<T: Serialize + ?Sized>(value: &T) -> BytesMut {
-    let mut out = BytesMut::new();
+fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
     CborConverter::default().encode(value, &mut out).unwrap();
     out
 }

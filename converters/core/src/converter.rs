@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, DeserializeSeed},
@@ -34,7 +34,7 @@ pub trait ContentConverter: Send + Sync + 'static {
     /// # Errors
     /// When the value cannot be expressed. What was appended by then is unspecified; the caller
     /// truncates.
-    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
     where
         T: Serialize + ?Sized;
 
@@ -66,11 +66,11 @@ pub trait ContentConverter: Send + Sync + 'static {
     where
         T: Serialize + ?Sized,
     {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         self.encode(value, &mut out)?;
         match self.format() {
-            Format::Binary => Ok(Message::Binary(out.freeze())),
-            Format::Text => Utf8Bytes::try_from(out.freeze()).map(Message::Text).map_err(|invalid| {
+            Format::Binary => Ok(Message::Binary(Bytes::from(out))),
+            Format::Text => Utf8Bytes::try_from(Bytes::from(out)).map(Message::Text).map_err(|invalid| {
                 let text = format!("the {} converter wrote text that is not UTF-8", self.subprotocol());
                 ConvertError::new(ConvertErrorKind::Encode, text).with_source(invalid)
             }),

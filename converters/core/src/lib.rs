@@ -9,7 +9,6 @@ mod converter;
 pub mod guard;
 mod message;
 mod payload_buffer;
-mod payload_writer;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod utf8_buffer;
@@ -19,6 +18,5 @@ pub use convert_error::{ConvertError, ConvertErrorKind};
 pub use converter::{ContentConverter, Format};
 pub use message::Message;
 pub use payload_buffer::PayloadBuffer;
-pub use payload_writer::PayloadWriter;
 pub use utf8_buffer::{Utf8Buffer, Utf8Error};
 pub use utf8_bytes::{InvalidUtf8, Utf8Bytes};

@@ -7,9 +7,8 @@
 //! Limits on nesting, numbers and memory are those of [`converse_core::guard`].
 #![forbid(unsafe_code)]
 
-use bytes::BytesMut;
 use converse_core::{
-    ContentConverter, ConvertError, ConvertErrorKind, Format, Message, PayloadWriter,
+    ContentConverter, ConvertError, ConvertErrorKind, Format, Message,
     guard::{DecodeGuard, EncodeGuard},
 };
 use serde::{Serialize, de::DeserializeSeed};
@@ -20,9 +19,9 @@ use serde::{Serialize, de::DeserializeSeed};
 /// use converse_core::ContentConverter;
 /// use converse_json::JsonConverter;
 ///
-/// let mut out = bytes::BytesMut::new();
+/// let mut out = Vec::new();
 /// JsonConverter::default().encode(&(1, "two"), &mut out)?;
-/// assert_eq!(out, r#"[1,"two"]"#);
+/// assert_eq!(out, br#"[1,"two"]"#);
 /// assert_eq!(JsonConverter::default().decode::<(u8, &str)>(&out)?, (1, "two"));
 /// # Ok::<_, converse_core::ConvertError>(())
 /// ```
@@ -46,12 +45,12 @@ impl ContentConverter for JsonConverter {
     /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or wider than 64 bits.
     /// - [`ConvertErrorKind::Encode`]: the key of a map is neither string, integer, boolean, character nor
     ///   unit variant, or the value's own `Serialize` failed.
-    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
     where
         T: Serialize + ?Sized,
     {
         let guard = EncodeGuard::default();
-        let mut serializer = serde_json::Serializer::new(PayloadWriter::new(out));
+        let mut serializer = serde_json::Serializer::new(out);
         guard.serialize(value, &mut serializer).map_err(|error| guard.into_error(error))
     }
 

@@ -3,7 +3,6 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use bytes::BytesMut;
 use converse_core::{ContentConverter, ConvertErrorKind, Format, Message};
 use converse_json::JsonConverter;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -31,10 +30,10 @@ fn order() -> Order<'static> {
     Order { id: 7, name: "ab", paid: true, raw: vec![0, 255], kind: Kind::Pair(1, -1), note: None }
 }
 
-fn encode<T: Serialize>(value: &T) -> BytesMut {
-    let mut out = BytesMut::new();
+fn encode<T: Serialize>(value: &T) -> String {
+    let mut out = Vec::new();
     JsonConverter::default().encode(value, &mut out).unwrap();
-    out
+    String::from_utf8(out).unwrap()
 }
 
 fn refusal<T: DeserializeOwned>(text: impl AsRef<[u8]>) -> Option<ConvertErrorKind> {

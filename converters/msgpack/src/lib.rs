@@ -11,9 +11,8 @@
 //! Limits on nesting, numbers and memory are those of [`converse_core::guard`].
 #![forbid(unsafe_code)]
 
-use bytes::BytesMut;
 use converse_core::{
-    ContentConverter, ConvertError, ConvertErrorKind, Format, PayloadWriter,
+    ContentConverter, ConvertError, ConvertErrorKind, Format,
     guard::{DecodeGuard, EncodeGuard},
 };
 use rmp_serde::decode;
@@ -25,7 +24,7 @@ use serde::{Deserialize, Serialize, de::DeserializeSeed};
 /// use converse_core::ContentConverter;
 /// use converse_msgpack::MessagePackConverter;
 ///
-/// let mut out = bytes::BytesMut::new();
+/// let mut out = Vec::new();
 /// MessagePackConverter::default().encode(&(1, "two"), &mut out)?;
 /// assert_eq!(out, &b"\x92\x01\xa3two"[..]);
 /// assert_eq!(MessagePackConverter::default().decode::<(u8, &str)>(&out)?, (1, "two"));
@@ -50,12 +49,12 @@ impl ContentConverter for MessagePackConverter {
     /// - [`ConvertErrorKind::TooDeep`]: the value is nested deeper than the guard allows.
     /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or wider than 64 bits.
     /// - [`ConvertErrorKind::Encode`]: the value's own `Serialize` failed.
-    fn encode<T>(&self, value: &T, out: &mut BytesMut) -> Result<(), ConvertError>
+    fn encode<T>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError>
     where
         T: Serialize + ?Sized,
     {
         let guard = EncodeGuard::default();
-        let mut serializer = rmp_serde::Serializer::new(PayloadWriter::new(out)).with_struct_map();
+        let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
         guard.serialize(value, &mut serializer).map_err(|error| guard.into_error(error))
     }
 

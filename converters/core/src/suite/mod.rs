@@ -22,7 +22,6 @@ mod values;
 
 use std::fmt::Debug;
 
-use bytes::BytesMut;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{ContentConverter, ConvertErrorKind};
@@ -112,14 +111,14 @@ macro_rules! converter_suite {
     };
 }
 
-fn encode<T: Serialize + ?Sized>(converter: &impl ContentConverter, value: &T) -> BytesMut {
-    let mut out = BytesMut::new();
+fn encode<T: Serialize + ?Sized>(converter: &impl ContentConverter, value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
     converter.encode(value, &mut out).expect("the value is expressible");
     out
 }
 
 fn encode_error<T: Serialize + ?Sized>(converter: &impl ContentConverter, value: &T) -> ConvertErrorKind {
-    converter.encode(value, &mut BytesMut::new()).expect_err("the value is refused").kind()
+    converter.encode(value, &mut Vec::new()).expect_err("the value is refused").kind()
 }
 
 fn decode<T: DeserializeOwned>(converter: &impl ContentConverter, bytes: &[u8]) -> T {
