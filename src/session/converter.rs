@@ -108,6 +108,13 @@ impl ContentConverter for AnyConverter {
         dispatch!(self, converter => converter.decode_seed(seed, bytes), Err(missing(ConvertErrorKind::Decode)))
     }
 
+    fn decode_text_seed<'de, S>(&self, seed: S, text: &'de str) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        dispatch!(self, converter => converter.decode_text_seed(seed, text), Err(missing(ConvertErrorKind::Decode)))
+    }
+
     fn is_applicable(&self, message: &Message) -> bool {
         dispatch!(self, converter => converter.is_applicable(message), true)
     }

@@ -47,16 +47,14 @@ impl ContentConverter for CustomConverter {
     where
         S: DeserializeSeed<'de>,
     {
-        let mut seed = Some(seed);
-        let mut value = None;
-        let mut visit = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
-            if let Some(seed) = seed.take() {
-                value = Some(seed.deserialize(deserializer)?);
-            }
-            Ok(())
-        };
-        self.0.decode(&mut visit, bytes)?;
-        value.ok_or_else(|| ConvertError::new(ConvertErrorKind::Decode, "the converter decoded nothing"))
+        take(seed, |visit| self.0.decode(visit, bytes))
+    }
+
+    fn decode_text_seed<'de, S>(&self, seed: S, text: &'de str) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        take(seed, |visit| self.0.decode_text(visit, text))
     }
 
     fn is_applicable(&self, message: &Message) -> bool {
@@ -68,6 +66,23 @@ impl ContentConverter for CustomConverter {
 type Visit<'a, 'de> =
     &'a mut dyn FnMut(&mut dyn erased_serde::Deserializer<'de>) -> Result<(), erased_serde::Error>;
 
+/// Takes a seed's value out of what the converter visits.
+fn take<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    decode: impl FnOnce(Visit<'_, 'de>) -> Result<(), ConvertError>,
+) -> Result<S::Value, ConvertError> {
+    let mut seed = Some(seed);
+    let mut value = None;
+    let mut visit = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
+        if let Some(seed) = seed.take() {
+            value = Some(seed.deserialize(deserializer)?);
+        }
+        Ok(())
+    };
+    decode(&mut visit)?;
+    value.ok_or_else(|| ConvertError::new(ConvertErrorKind::Decode, "the converter decoded nothing"))
+}
+
 /// A converter without type parameters.
 trait Erased: Send + Sync {
     fn format(&self) -> Format;
@@ -75,6 +90,7 @@ trait Erased: Send + Sync {
     fn is_applicable(&self, message: &Message) -> bool;
     fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), ConvertError>;
     fn decode<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<(), ConvertError>;
+    fn decode_text<'de>(&self, visit: Visit<'_, 'de>, text: &'de str) -> Result<(), ConvertError>;
 }
 
 struct Eraser<C>(C);
@@ -98,6 +114,10 @@ impl<C: ContentConverter> Erased for Eraser<C> {
 
     fn decode<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<(), ConvertError> {
         self.0.decode_seed(ErasedSeed(visit), bytes)
+    }
+
+    fn decode_text<'de>(&self, visit: Visit<'_, 'de>, text: &'de str) -> Result<(), ConvertError> {
+        self.0.decode_text_seed(ErasedSeed(visit), text)
     }
 }
 

@@ -52,7 +52,7 @@ impl<T: DeserializeOwned> Stream for IncomingDeserialized<'_, T> {
         let session = &mut *self.get_mut().session;
         session.poll_receive(cx).map(|received| {
             let message = received.transpose()?;
-            Some(message.and_then(|message| Ok(session.converter().decode_message(message)?)))
+            Some(message.and_then(|message| Ok(session.converter().decode_message(&message)?)))
         })
     }
 }

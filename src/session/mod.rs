@@ -76,7 +76,7 @@ impl Session {
     /// A dropped call has taken no message.
     pub async fn receive_deserialized<T: DeserializeOwned>(&mut self) -> Result<Option<T>, SessionError> {
         match self.receive().await? {
-            Some(message) => Ok(Some(self.converter().decode_message(message)?)),
+            Some(message) => Ok(Some(self.converter().decode_message(&message)?)),
             None => Ok(None),
         }
     }

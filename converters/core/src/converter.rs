@@ -3,10 +3,7 @@
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, DeserializeSeed},
-};
+use serde::{Deserialize, Serialize, de::DeserializeSeed};
 
 use crate::{ConvertError, ConvertErrorKind, Message, Utf8Bytes};
 
@@ -46,6 +43,18 @@ pub trait ContentConverter: Send + Sync + 'static {
     where
         S: DeserializeSeed<'de>;
 
+    /// Decodes one value, which must fill `text`, through a seed: as [`decode_seed`](Self::decode_seed) of its
+    /// bytes, which is what it does unless a converter has a shorter way for what is known to be UTF-8.
+    ///
+    /// # Errors
+    /// As [`decode_seed`](Self::decode_seed).
+    fn decode_text_seed<'de, S>(&self, seed: S, text: &'de str) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        self.decode_seed(seed, text.as_bytes())
+    }
+
     /// Decodes one value, which must fill `bytes`.
     ///
     /// # Errors
@@ -77,21 +86,27 @@ pub trait ContentConverter: Send + Sync + 'static {
         }
     }
 
-    /// Decodes the value in a message.
+    /// Decodes the value in a message, from which it may borrow.
     ///
     /// # Errors
     /// As [`decode_seed`](Self::decode_seed), and when the message is not
     /// [applicable](Self::is_applicable). The message is in the error.
-    fn decode_message<T>(&self, message: Message) -> Result<T, ConvertError>
+    fn decode_message<'de, T>(&self, message: &'de Message) -> Result<T, ConvertError>
     where
-        T: DeserializeOwned,
+        T: Deserialize<'de>,
     {
-        if !self.is_applicable(&message) {
+        if !self.is_applicable(message) {
             let kind = if message.is_text() { "text" } else { "binary" };
             let text = format!("the {} converter does not read {kind} messages", self.subprotocol());
-            return Err(ConvertError::new(ConvertErrorKind::NotApplicable, text).with_message(message));
+            return Err(
+                ConvertError::new(ConvertErrorKind::NotApplicable, text).with_message(message.clone())
+            );
         }
-        self.decode(message.as_bytes()).map_err(|error| error.with_message(message))
+        let decoded = match message {
+            Message::Text(text) => self.decode_text_seed(PhantomData::<T>, text),
+            Message::Binary(bytes) => self.decode_seed(PhantomData::<T>, bytes),
+        };
+        decoded.map_err(|error| error.with_message(message.clone()))
     }
 
     /// Tells whether this converter reads such a message.

@@ -68,7 +68,18 @@ impl ContentConverter for JsonConverter {
         let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
             return Err(ConvertError::new(ConvertErrorKind::Decode, "the bytes are not UTF-8"));
         };
-        let guard = DecodeGuard::new(bytes.len());
+        self.decode_text_seed(seed, text)
+    }
+
+    /// Decodes one JSON value, as [`decode_seed`](Self::decode_seed) does behind its check for UTF-8.
+    ///
+    /// # Errors
+    /// As there.
+    fn decode_text_seed<'de, S>(&self, seed: S, text: &'de str) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let guard = DecodeGuard::new(text.len());
         let mut deserializer = serde_json::Deserializer::from_str(text);
         match guard.deserialize(seed, &mut deserializer) {
             Ok(value) => match deserializer.end() {

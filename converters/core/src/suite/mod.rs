@@ -46,6 +46,7 @@ macro_rules! converter_suite {
             encoding_appends_and_leaves_the_prefix_alone
             a_text_format_writes_utf8
             a_value_survives_as_a_message
+            text_decodes_as_its_bytes_do
             a_message_that_does_not_decode_comes_back
 
             a_rich_value_survives

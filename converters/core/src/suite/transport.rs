@@ -1,5 +1,9 @@
 //! How a converter fits into messages. Knows nothing of what it makes of values.
 
+use std::marker::PhantomData;
+
+use serde::de::IgnoredAny;
+
 use super::values::{Rich, rich};
 use crate::{ContentConverter, ConvertErrorKind, Format, Message};
 
@@ -52,18 +56,35 @@ pub fn a_value_survives_as_a_message(converter: &impl ContentConverter) {
     let message = converter.encode_message(&value).unwrap();
     assert_eq!(message.is_text(), converter.format() == Format::Text);
     assert_eq!(message.as_bytes(), super::encode(converter, &value));
-    assert_eq!(converter.decode_message::<Rich>(message).unwrap(), value);
+    assert_eq!(converter.decode_message::<Rich>(&message).unwrap(), value);
+}
+
+/// The way for text ends where the way for bytes does, and with the same verdict.
+pub fn text_decodes_as_its_bytes_do(converter: &impl ContentConverter) {
+    let mut texts = vec![String::new(), "[".repeat(100), "[[1],1]".to_owned(), "\u{e9}".to_owned()];
+    if converter.format() == Format::Text {
+        let whole = String::from_utf8(super::encode(converter, &rich())).unwrap();
+        texts.extend([format!("{whole}1"), format!("{whole} "), whole]);
+    }
+    for text in texts {
+        let from_text = converter.decode_text_seed(PhantomData::<Rich>, &text);
+        let from_bytes = converter.decode::<Rich>(text.as_bytes());
+        assert_eq!(from_text.map_err(|error| error.kind()), from_bytes.map_err(|error| error.kind()));
+        let from_text = converter.decode_text_seed(PhantomData::<IgnoredAny>, &text);
+        let from_bytes = converter.decode::<IgnoredAny>(text.as_bytes());
+        assert_eq!(from_text.map_err(|error| error.kind()), from_bytes.map_err(|error| error.kind()));
+    }
 }
 
 /// What does not decode is in the error.
 pub fn a_message_that_does_not_decode_comes_back(converter: &impl ContentConverter) {
     let message = converter.encode_message("no number").unwrap();
-    let error = converter.decode_message::<u8>(message.clone()).unwrap_err();
+    let error = converter.decode_message::<u8>(&message).unwrap_err();
     assert_eq!((error.kind(), error.into_message()), (ConvertErrorKind::Decode, Some(message)));
 
     let (text, binary) = (Message::text("1"), Message::binary(&b"1"[..]));
     for other in [text, binary].into_iter().filter(|message| !converter.is_applicable(message)) {
-        let error = converter.decode_message::<u8>(other.clone()).unwrap_err();
+        let error = converter.decode_message::<u8>(&other).unwrap_err();
         assert_eq!((error.kind(), error.into_message()), (ConvertErrorKind::NotApplicable, Some(other)));
     }
 }
