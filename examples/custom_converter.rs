@@ -87,7 +87,7 @@ async fn main() -> Result<(), BoxError> {
     println!("said  {reading:?}");
     // The same conversation below the types: what a converter makes is a message like any other.
     let message = session.receive().await?.ok_or("the server hung up")?;
-    let reply: Reading = session.converter().decode_message(&message)?;
+    let reply: Reading = session.deserialize(&message)?;
     println!("heard {reply:?}");
     println!("      {:02x?}", message.as_bytes());
     if reply != (Reading { celsius: Some(20.0), ..reading }) {

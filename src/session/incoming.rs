@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use converse_core::{ContentConverter, Message};
+use converse_core::Message;
 use futures::Stream;
 use serde::de::DeserializeOwned;
 
@@ -52,7 +52,7 @@ impl<T: DeserializeOwned> Stream for IncomingDeserialized<'_, T> {
         let session = &mut *self.get_mut().session;
         session.poll_receive(cx).map(|received| {
             let message = received.transpose()?;
-            Some(message.and_then(|message| Ok(session.converter().decode_message(&message)?)))
+            Some(message.and_then(|message| session.deserialize(&message)))
         })
     }
 }

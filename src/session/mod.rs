@@ -24,7 +24,7 @@ use std::{
 };
 
 use converse_core::{ContentConverter, Message};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
@@ -68,6 +68,9 @@ impl Session {
     /// Receives the next message as a value, decoded by the session's converter. `None` after a normal
     /// end: this end asked for the close, or the peer did with 1000, 1001 or no code.
     ///
+    /// The value owns all it holds; one that borrows from the message is decoded by
+    /// [`deserialize`](Self::deserialize).
+    ///
     /// # Errors
     /// [`SessionError::Convert`] when the message is no such value; it is in the error, and the session
     /// goes on. [`SessionError::Closed`], once, when the conversation ended otherwise.
@@ -76,9 +79,56 @@ impl Session {
     /// A dropped call has taken no message.
     pub async fn receive_deserialized<T: DeserializeOwned>(&mut self) -> Result<Option<T>, SessionError> {
         match self.receive().await? {
-            Some(message) => Ok(Some(self.converter().decode_message(&message)?)),
+            Some(message) => self.deserialize(&message).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Decodes a received message by the session's converter, without copying what the value can borrow.
+    ///
+    /// [`receive_deserialized`](Self::receive_deserialized) is for values that own all they hold. This is its
+    /// second half, for a type with a lifetime; the message, which is [received](Self::receive) first, stays with
+    /// the caller as long as the value is in use.
+    ///
+    /// Borrowed are strings as `&str` and bytes as `&[u8]` (with `serde_bytes`, if not by themselves). In JSON a
+    /// string with an escape (`\n`, `\"`, `\u00e9`) cannot be: a `&str` refuses it, while a `Cow<str>` marked
+    /// `#[serde(borrow)]` copies it.
+    ///
+    /// ```
+    /// # use converse::{Session, SessionOptions, frame::Role};
+    /// #[derive(serde::Deserialize)]
+    /// struct Tick<'a> {
+    ///     symbol: &'a str,
+    ///     price: f64,
+    /// }
+    ///
+    /// async fn sum(session: &mut Session) -> converse::Result<f64> {
+    ///     let mut sum = 0.0;
+    ///     while let Some(message) = session.receive().await? {
+    ///         let tick: Tick<'_> = session.deserialize(&message)?;
+    ///         if tick.symbol == "BTC-USD" {
+    ///             sum += tick.price;
+    ///         }
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> converse::Result<()> {
+    /// # let (here, there) = tokio::io::duplex(4096);
+    /// # let server = Session::over(here, Role::Server, &SessionOptions::default());
+    /// # let mut client = Session::over(there, Role::Client, &SessionOptions::default());
+    /// server.send(r#"{"symbol":"BTC-USD","price":70000.5}"#).await?;
+    /// server.send(r#"{"symbol":"ETH-USD","price":4000}"#).await?;
+    /// # server.sender().start_close(converse::CloseReason::NORMAL);
+    /// assert_eq!(sum(&mut client).await?, 70000.5);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SessionError::Convert`] when the message is no such value; it is in the error, and the session goes on.
+    pub fn deserialize<'de, T: Deserialize<'de>>(&self, message: &'de Message) -> Result<T, SessionError> {
+        Ok(self.converter().decode_message(message)?)
     }
 
     /// Receives the next message. `None` after a normal end, as
