@@ -39,6 +39,17 @@ impl<'de> Input<'de> {
     /// Reads a header.
     #[inline]
     pub(crate) fn header(&mut self) -> Result<Header, Error> {
+        match self.0.split_first() {
+            Some((&first, rest)) if first & ARGUMENT <= HIGHEST_IMMEDIATE => {
+                self.0 = rest;
+                Ok(immediate(first))
+            }
+            _ => self.long_header(),
+        }
+    }
+
+    /// Reads a header of any length.
+    fn long_header(&mut self) -> Result<Header, Error> {
         match Decoder::from(&mut self.0).pull() {
             Ok(header) => Ok(header),
             Err(ciborium_ll::Error::Io(_)) => Err(Error::new("the bytes end within an item")),
@@ -109,8 +120,48 @@ impl<'de> Input<'de> {
     }
 }
 
+/// The bits of a header's first byte that hold the argument, or tell where it is (RFC 8949 §3).
+const ARGUMENT: u8 = 0x1f;
+
+/// The highest argument that is in the first byte itself.
+const HIGHEST_IMMEDIATE: u8 = 23;
+
+/// Returns what a header of a single byte says. Most are: names of fields, flags, small numbers.
+#[inline]
+fn immediate(first: u8) -> Header {
+    let argument = first & ARGUMENT;
+    match first >> 5 {
+        0 => Header::Positive(argument.into()),
+        1 => Header::Negative(argument.into()),
+        2 => Header::Bytes(Some(argument.into())),
+        3 => Header::Text(Some(argument.into())),
+        4 => Header::Array(Some(argument.into())),
+        5 => Header::Map(Some(argument.into())),
+        6 => Header::Tag(argument.into()),
+        _ => Header::Simple(argument),
+    }
+}
+
 /// Checks that bytes are UTF-8.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|_| Error::new("a text is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_of_one_byte_is_what_the_long_way_reads() {
+        for first in 0..=u8::MAX {
+            for len in 1..=9 {
+                let bytes = [first, 1, 2, 3, 4, 5, 6, 7, 8];
+                let (mut short, mut long) = (Input(&bytes[..len]), Input(&bytes[..len]));
+                assert_eq!(short.header().ok(), long.long_header().ok(), "{first:#x}");
+                assert_eq!(short.0.len(), long.0.len(), "{first:#x}");
+            }
+        }
+        assert!(Input(&[]).header().is_err());
+    }
 }
