@@ -2,7 +2,7 @@
 //! Run: `cargo run --example custom_converter`
 //! Next: `custom_extension`, one floor below: what happens to a message on its way.
 
-use converse::{Client, CloseReason, ContentConverter, Server, Session, SessionOptions};
+use converse::{Client, CloseReason, Server, Session, SessionOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::postcard_converter::PostcardConverter;
