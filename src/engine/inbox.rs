@@ -17,8 +17,8 @@ thread_local! {
     static QUEUES: Spares<VecDeque<Event>> = const { Spares::new() };
 }
 
-/// Events are handed out together while they have no more payload than this, in bytes.
-const FEW_BYTES: usize = 16 * 1024;
+/// Events are handed over together while they have no more payload than this, in bytes.
+const SMALL: usize = 16 * 1024;
 
 /// Something that the application should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub(crate) enum Event {
     Frame(Frame),
     /// The connection has ended; no event follows.
     Closed(Arc<Closed>),
+}
+
+/// Appends to a queue, which comes from the spare ones.
+#[inline(always)]
+fn append(events: &mut VecDeque<Event>, event: Event) {
+    if events.capacity() == 0 {
+        *events = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+    }
+    events.push_back(event);
 }
 
 /// Gives a queue of events up, once it is drained.
@@ -106,7 +115,7 @@ impl Inbox {
 
     /// Appends an event, unless nobody takes them. While the connection is not `open` any more it is dropped
     /// when there is no room, and so is everything behind it: what is taken has no gap.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver(&mut self, event: Event, open: bool) {
         self.cut |= !open && self.is_full();
         if !self.cut {
@@ -119,37 +128,31 @@ impl Inbox {
         self.push(Event::Closed(closed));
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, event: Event) {
         if !self.stopped {
             self.bytes += event.len();
             self.received = self.received.wrapping_add(1);
-            if self.events.capacity() == 0 {
-                self.events = QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
-            }
-            self.events.push_back(event);
+            append(&mut self.events, event);
         }
     }
 
-    /// Takes all events, if they are a few small ones. So what an application has taken and not looked at yet
-    /// is little beside what may wait.
-    pub(crate) fn take_few(&mut self) -> Option<VecDeque<Event>> {
-        if self.events.is_empty() || self.bytes > FEW_BYTES || self.is_full() {
-            return None;
-        }
-        self.bytes = 0;
-        Some(mem::take(&mut self.events))
-    }
-
-    /// Takes the oldest event; tells whether that has made room where there was none.
-    pub(crate) fn pop(&mut self) -> Option<(Event, bool)> {
+    /// Hands events over to an empty queue, where they count as received: all of them, if they are small, or the oldest.
+    /// Tells whether that has made room where there was none.
+    pub(crate) fn hand_over(&mut self, to: &mut VecDeque<Event>) -> bool {
         let was_full = self.is_full();
-        let event = self.events.pop_front()?;
+        if !was_full && self.bytes <= SMALL {
+            self.bytes = 0;
+            mem::swap(&mut self.events, to);
+            return false;
+        }
         self.was_full |= was_full;
-        self.bytes -= event.len();
+        if let Some(event) = self.events.pop_front() {
+            self.bytes -= event.len();
+            append(to, event);
+        }
         keep_drained(&mut self.events);
-        let made_room = was_full && !self.is_full();
-        Some((event, made_room))
+        was_full && !self.is_full()
     }
 
     /// Drops what waits and what will come.

@@ -107,15 +107,9 @@ impl Engine {
         }
     }
 
-    /// Returns the next thing that the application should know, and whether taking it has made room for more bytes
-    /// where there was none.
-    pub(crate) fn poll_event(&mut self) -> Option<(Event, bool)> {
-        self.inbox.pop()
-    }
-
-    /// Takes all events at once, where they are few: they count as received.
-    pub(crate) fn poll_events(&mut self) -> Option<VecDeque<Event>> {
-        self.inbox.take_few()
+    /// Hands over what the application should know next, as [`Inbox::hand_over`] says.
+    pub(crate) fn poll_events(&mut self, to: &mut VecDeque<Event>) -> bool {
+        self.inbox.hand_over(to)
     }
 
     /// Tells whether an event waits.

@@ -16,7 +16,7 @@ use converse_core::Message;
 use tokio::sync::Notify;
 
 use crate::{
-    engine::{Closed, Engine, Event, Phase, keep_drained},
+    engine::{Closed, Engine, Event, Phase},
     extension::SendHints,
     frame::{CloseCode, CloseReason, Frame, OpCode, Written},
     handshake::Request,
@@ -201,34 +201,20 @@ impl Link {
         read(&self.lock().engine)
     }
 
-    /// Takes the next event, or notes who waits for it. `None` when the last one was taken. Where few wait, all are
-    /// taken to `taken`, and given from there without the lock.
-    pub(crate) fn poll_event(
-        &self,
-        taken: &mut VecDeque<Event>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Event>> {
-        if let Some(event) = taken.pop_front() {
-            keep_drained(taken);
-            return Poll::Ready(Some(event));
-        }
+    /// Takes the events that come next to an empty queue, or notes who waits for one. `false` when the last one was
+    /// taken.
+    pub(crate) fn poll_events(&self, to: &mut VecDeque<Event>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
-        if let Some(mut few) = state.engine.poll_events()
-            && let Some(first) = few.pop_front()
-        {
-            drop(state);
-            keep_drained(&mut few);
-            *taken = few;
-            return Poll::Ready(Some(first));
+        let made_room = state.engine.poll_events(to);
+        if made_room {
+            self.release(state);
+            return Poll::Ready(true);
         }
-        if let Some((event, made_room)) = state.engine.poll_event() {
-            if made_room {
-                self.release(state);
-            }
-            return Poll::Ready(Some(event));
+        if !to.is_empty() {
+            return Poll::Ready(true);
         }
         if state.engine.closed().is_some() {
-            return Poll::Ready(None);
+            return Poll::Ready(false);
         }
         // Only the thread that polls the handler can be in it, and that thread sees its own store.
         let in_handler = self.handler_runs.load(Relaxed);

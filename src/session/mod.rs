@@ -19,7 +19,13 @@ mod task;
 mod tungstenite;
 
 use std::{
-    any::Any, collections::VecDeque, fmt, future::poll_fn, sync::Arc, task::Context, task::Poll, thread,
+    any::Any,
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    thread,
     time::Duration,
 };
 
@@ -38,7 +44,7 @@ pub(crate) use task::{AnyHandler, Conversation};
 pub use task::{BoxError, Outcome};
 
 use crate::{
-    engine::{Closed, Event, LONGEST, ping_interval},
+    engine::{Closed, Event, LONGEST, keep_drained, ping_interval},
     frame::CloseReason,
     handshake::Request,
     session::link::Abandoned,
@@ -159,8 +165,14 @@ impl Session {
         }
     }
 
+    #[inline]
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.sender.link().poll_event(&mut self.taken, cx)
+        if self.taken.is_empty() && !ready!(self.sender.link().poll_events(&mut self.taken, cx)) {
+            return Poll::Ready(None);
+        }
+        let event = self.taken.pop_front();
+        keep_drained(&mut self.taken);
+        Poll::Ready(event)
     }
 
     /// Returns the messages as a stream that ends with the conversation; an end that is not normal is its last

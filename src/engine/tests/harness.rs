@@ -1,6 +1,7 @@
 //! One engine against hand-made bytes, and two engines wired together. Time moves only when told to.
 
 use std::{
+    collections::VecDeque,
     io::IoSlice,
     time::{Duration, Instant},
 };
@@ -117,6 +118,7 @@ pub(super) struct Solo {
     pub(super) engine: Engine,
     pub(super) now: Instant,
     pub(super) socket: WriteQueue,
+    taken: VecDeque<Event>,
 }
 
 impl Solo {
@@ -138,7 +140,8 @@ impl Solo {
 
     pub(super) fn extended(config: EngineConfig, stack: ExtensionStack) -> Self {
         let now = Instant::now();
-        Self { engine: Engine::new(config, stack, now), now, socket: WriteQueue::default() }
+        let (socket, taken) = (WriteQueue::default(), VecDeque::new());
+        Self { engine: Engine::new(config, stack, now), now, socket, taken }
     }
 
     pub(super) fn role(&self) -> Role {
@@ -185,8 +188,16 @@ impl Solo {
         }
     }
 
+    /// Takes the next event, as a session does.
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        if self.taken.is_empty() {
+            self.engine.poll_events(&mut self.taken);
+        }
+        self.taken.pop_front()
+    }
+
     pub(super) fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.engine.poll_event()).map(|(event, _)| event).collect()
+        std::iter::from_fn(|| self.next_event()).collect()
     }
 
     /// Lets at most `limit` bytes leave, and returns them.

@@ -74,8 +74,7 @@ impl End {
             Act::Ping => drop(self.solo.engine.ping(self.solo.now)),
             Act::Carry(limit) => self.carry(other, limit),
             Act::Take(count) => {
-                let heard =
-                    std::iter::from_fn(|| self.solo.engine.poll_event()).map(|(event, _)| event).take(count);
+                let heard = std::iter::from_fn(|| self.solo.next_event()).take(count);
                 self.heard.extend(heard.collect::<Vec<_>>());
             }
             Act::Sleep(millis) => {
