@@ -86,11 +86,10 @@ impl TryFrom<Bytes> for Utf8Bytes {
     type Error = InvalidUtf8;
 
     fn try_from(bytes: Bytes) -> Result<Self, InvalidUtf8> {
-        // Most text is ASCII, which is told faster.
-        if bytes.is_ascii() || simdutf8::basic::from_utf8(&bytes).is_ok() {
-            return Ok(Self(bytes));
+        match simdutf8::basic::from_utf8(&bytes) {
+            Ok(_) => Ok(Self(bytes)),
+            Err(_) => Err(InvalidUtf8(bytes)),
         }
-        Err(InvalidUtf8(bytes))
     }
 }
 
