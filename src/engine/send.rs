@@ -14,8 +14,9 @@ use crate::{
     message::Fragments,
 };
 
-/// How many bytes of data are given out at once; control frames pass behind them.
-const GIVEN_AT_ONCE: usize = 64 * 1024;
+/// How many bytes of data are given out at once. What the transport does not take comes
+/// [back](Engine::take_back), so that control frames pass it.
+const GIVEN_AT_ONCE: usize = 1024 * 1024;
 
 /// A message was not taken.
 #[derive(Debug)]
@@ -255,6 +256,13 @@ impl Engine {
             self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);
         }
         self.in_flight += to.len() - before;
+    }
+
+    /// Takes back the frames that have not begun to leave, since the transport takes no more now.
+    pub(crate) fn take_back(&mut self, from: &mut WriteQueue) {
+        let before = from.len();
+        from.move_back(&mut self.data);
+        self.in_flight -= before - from.len();
     }
 
     /// Takes note of what left.

@@ -141,6 +141,25 @@ impl WriteQueue {
         to.len += moved;
     }
 
+    /// Moves the frames behind the first back to the front of `to`, unless there are others than messages; so control
+    /// frames pass them.
+    pub(crate) fn move_back(&mut self, to: &mut Self) {
+        let Some(rest) = &mut self.rest else { return };
+        if rest.iter().any(|segment| segment.lane != Lane::Data) {
+            return;
+        }
+        let mut ended = self.first.as_ref().is_some_and(|first| first.ends_frame);
+        let kept = rest.iter().take_while(|segment| !mem::replace(&mut ended, segment.ends_frame)).count();
+        let mut moved = 0;
+        for segment in rest.drain(kept..).rev() {
+            moved += segment.bytes.len();
+            to.push_front(segment);
+        }
+        self.len -= moved;
+        to.len += moved;
+        self.give_up_rest();
+    }
+
     /// Drops everything that waits.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
@@ -194,25 +213,37 @@ impl WriteQueue {
     }
 
     fn push(&mut self, segment: Segment) {
-        if self.first.is_none() {
-            self.first = Some(segment);
-            return;
+        match self.first {
+            None => self.first = Some(segment),
+            Some(_) => self.rest().push_back(segment),
         }
-        let rest = &mut self.rest;
-        let rest =
-            rest.get_or_insert_with(|| QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default());
-        rest.push_back(segment);
+    }
+
+    fn push_front(&mut self, segment: Segment) {
+        if let Some(second) = self.first.replace(segment) {
+            self.rest().push_front(second);
+        }
+    }
+
+    fn rest(&mut self) -> &mut VecDeque<Segment> {
+        let spare = || QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+        self.rest.get_or_insert_with(spare)
     }
 
     fn pop(&mut self) -> Option<Segment> {
         let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
+        self.give_up_rest();
+        mem::replace(&mut self.first, next)
+    }
+
+    /// Gives up the place for more than one segment, once it is empty.
+    fn give_up_rest(&mut self) {
         if let Some(drained) = self.rest.take_if(|rest| rest.is_empty())
             && drained.capacity() <= KEPT_PLACES
         {
             // A thread that is about to end keeps nothing.
             let _ = QUEUES.try_with(|queues| queues.keep(drained));
         }
-        mem::replace(&mut self.first, next)
     }
 }
 
@@ -280,6 +311,39 @@ mod tests {
         let mut writing = WriteQueue::default();
         queue.move_frames(&mut writing, 1);
         assert_eq!((writing.len(), queue.len()), (5 + 4 + 100, 6));
+    }
+
+    #[test]
+    fn frames_that_have_not_begun_to_leave_move_back() {
+        let mut queue = WriteQueue::default();
+        queue.append_shared(Lane::Data, b"h1", Bytes::from_static(b"one"));
+        queue.append_shared(Lane::Data, b"h2", Bytes::from_static(b"two"));
+        queue.append(Lane::Data, b"h3", b"three", |_| ());
+        let (mut writing, whole) = (WriteQueue::default(), bytes(&queue));
+        for cut in 0..whole.len() {
+            queue.move_frames(&mut writing, usize::MAX);
+            writing.advance(cut);
+            writing.move_back(&mut queue);
+            let frame = [5, 10, 17].into_iter().find(|end| cut < *end);
+            assert_eq!(Some(bytes(&writing).len() + cut), frame, "cut at {cut}");
+            assert_eq!([bytes(&writing), bytes(&queue)].concat(), whole[cut..]);
+            assert_eq!((writing.len(), queue.len()), (bytes(&writing).len(), bytes(&queue).len()));
+            (queue, writing) = (WriteQueue::default(), WriteQueue::default());
+            queue.append_shared(Lane::Data, b"h1", Bytes::from_static(b"one"));
+            queue.append_shared(Lane::Data, b"h2", Bytes::from_static(b"two"));
+            queue.append(Lane::Data, b"h3", b"three", |_| ());
+        }
+    }
+
+    #[test]
+    fn nothing_moves_back_past_a_close_frame() {
+        let mut queue = WriteQueue::default();
+        queue.append_shared(Lane::Data, b"h1", Bytes::from_static(b"one"));
+        queue.append_shared(Lane::Data, b"h2", Bytes::from_static(b"two"));
+        queue.append(Lane::Close, b"", b"end", |_| ());
+        let mut back = WriteQueue::default();
+        queue.move_back(&mut back);
+        assert_eq!((queue.len(), back.len()), (13, 0));
     }
 
     #[test]

@@ -38,13 +38,15 @@ impl Exchange {
         self.written += self.writing.advance(count);
     }
 
-    /// Tells the engine what has left, and takes what is to be written; returns who is to be woken.
+    /// Tells the engine what has left, takes what is to be written, or gives back what could not be; returns who is to
+    /// be woken.
     #[inline]
     pub(crate) fn meet(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
         let abandoned = state.close_abandoned();
         let room = self.written.total > 0 && state.written(mem::take(&mut self.written), now);
-        if self.writing.is_empty() {
-            state.engine.poll_output(&mut self.writing, now);
+        match self.writing.is_empty() {
+            true => state.engine.poll_output(&mut self.writing, now),
+            false => state.engine.take_back(&mut self.writing),
         }
         self.outlook = Outlook::of(&state.engine);
         state.wakes(room, abandoned, cx)

@@ -200,7 +200,7 @@ impl Solo {
         std::iter::from_fn(|| self.next_event()).collect()
     }
 
-    /// Lets at most `limit` bytes leave, and returns them.
+    /// Lets at most `limit` bytes leave, and returns them. What does not goes back, as when a driver waits.
     pub(super) fn write(&mut self, limit: usize) -> Vec<u8> {
         self.engine.poll_output(&mut self.socket, self.now);
         let mut slices = [IoSlice::new(&[]); 64];
@@ -209,6 +209,7 @@ impl Solo {
         bytes.truncate(limit);
         let written: Written = self.socket.advance(bytes.len());
         self.engine.handle_written(written, self.now);
+        self.engine.take_back(&mut self.socket);
         bytes
     }
 
