@@ -68,6 +68,9 @@ mod error;
 pub mod extension;
 pub mod frame;
 pub mod handshake;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod message;
 pub mod server;
 pub mod session;

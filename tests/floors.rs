@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("topic", 7),
     ("docs", ROOF),
     ("error", ROOF),
+    ("internals", ROOF),
 ];
 /// The roof gathers and re-exports, so it may see everything.
 const ROOF: u8 = 8;

@@ -16,6 +16,8 @@ pub use close::{CloseCode, CloseReason};
 pub(crate) use decoder::{Decoder, Piece};
 pub(crate) use encoder::{BY_REFERENCE, Encoder, MaskSource};
 pub use error::ProtocolError;
+#[cfg(feature = "internals")]
+pub(crate) use header::HeaderRules;
 pub(crate) use header::{FrameHeader, MAX_HEADER};
 pub(crate) use mask::apply_mask;
 pub use opcode::OpCode;

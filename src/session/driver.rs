@@ -112,7 +112,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(cx, now) }
     }
 
-    /// Lets the engine act, tells it what was written, takes what is to be written, and wakes whom it concerns.
+    /// Lets the engine act, tells it what was written, and wakes whom it concerns.
     fn look<R>(&mut self, cx: &Context<'_>, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
         let mut state = self.link.look();
         let result = act(&mut state.engine);
@@ -120,6 +120,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         drop(state);
         self.link.announce(wakes);
         result
+    }
+
+    /// Tells the engine what was written, and takes what is to be written next.
+    fn collect(&mut self, cx: &Context<'_>, now: Instant) {
+        let mut state = self.link.look();
+        let wakes = self.exchange.collect(&mut state, cx, now);
+        drop(state);
+        self.link.announce(wakes);
     }
 
     /// Writes until nothing waits, the transport takes no more, or a rest is due; tells whether something left.
@@ -130,7 +138,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 if !self.exchange.outlook.output && !self.link.is_touched() {
                     break;
                 }
-                self.look(cx, now, |_| ());
+                self.collect(cx, now);
                 if self.exchange.writing.is_empty() {
                     break;
                 }
@@ -260,7 +268,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn park(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
         let (before, wrote_all) = (self.exchange.outlook, self.exchange.writing.is_empty());
         let mut state = self.link.look();
-        let wakes = self.exchange.meet(&mut state, cx, now);
+        let wakes = self.exchange.collect(&mut state, cx, now);
         let outlook = self.exchange.outlook;
         let readable = !self.eof && !self.listening && outlook.bytes;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();

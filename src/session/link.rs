@@ -1,30 +1,30 @@
-//! What the two sides of a session share: the engine and the outbox under one short lock, and who waits
-//! for what. Knows no socket.
+//! What the two sides of a session share: the lock around the engine and the outbox, and the ways to wake each other.
+//! Knows no socket.
 
 use std::{
     collections::VecDeque,
-    mem,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use converse_core::Message;
 use tokio::sync::Notify;
 
 use crate::{
-    engine::{Closed, Engine, Event, Phase},
+    engine::{Engine, Event, Phase},
     extension::SendHints,
-    frame::{CloseCode, CloseReason, Frame, OpCode, Written},
+    frame::{CloseReason, Frame, OpCode},
     handshake::Request,
     session::{
         Overflow, SessionOptions,
         clock::now,
         error::FrameError,
         outbox::{Body, Offered, Outbox, Outgoing},
+        state::{Abandoned, State, Wakes},
     },
 };
 
@@ -51,50 +51,6 @@ pub(crate) struct Link {
     pub(crate) options: Arc<SessionOptions>,
 }
 
-/// What the lock guards.
-pub(crate) struct State {
-    pub(crate) engine: Engine,
-    pub(crate) outbox: Outbox,
-    /// The application, waiting for an event.
-    receiver: Option<Waker>,
-    /// Whether it waits in the handler, which is polled after each turn of the driver.
-    receives_in_handler: bool,
-    /// The driver, as it last parked.
-    driver: Option<Waker>,
-    /// Whether any `send` has ever had to wait: only then is there a need to wake one.
-    room_wanted: bool,
-    /// Whether anybody waits for a write, a pong or the end.
-    progress_wanted: bool,
-    /// The session was dropped: the driver closes the connection.
-    pub(crate) abandoned: Option<Abandoned>,
-}
-
-/// How a session was dropped.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Abandoned {
-    /// Its owner was done with it.
-    Done,
-    /// Its owner failed or panicked.
-    Failed,
-}
-
-/// Who is to be woken, once the lock is released.
-#[derive(Debug, Default)]
-#[must_use]
-pub(crate) struct Wakes {
-    receiver: Option<Waker>,
-    room: bool,
-    progress: bool,
-    ended: bool,
-}
-
-/// Up to where a flush waits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FlushMark {
-    kept: u64,
-    data: Option<u64>,
-}
-
 impl Link {
     /// Builds the heart around an engine.
     pub(crate) fn new(
@@ -104,17 +60,7 @@ impl Link {
         subprotocol: Option<Box<str>>,
     ) -> Arc<Self> {
         let outbox = Outbox::new(Arc::clone(&options));
-        let state = State {
-            engine,
-            outbox,
-            receiver: None,
-            receives_in_handler: false,
-            driver: None,
-            room_wanted: false,
-            progress_wanted: false,
-            abandoned: None,
-        };
-        let state = Mutex::new(state);
+        let state = Mutex::new(State::new(engine, outbox));
         Arc::new(Self {
             state,
             room: Notify::new(),
@@ -360,86 +306,6 @@ impl Link {
     pub(crate) fn announce_end(&self) {
         self.room.notify_waiters();
         self.progress.notify_waiters();
-    }
-}
-
-impl From<Abandoned> for CloseReason {
-    fn from(how: Abandoned) -> Self {
-        match how {
-            Abandoned::Done => Self::NORMAL,
-            Abandoned::Failed => Self::new(CloseCode::INTERNAL_ERROR, "internal error"),
-        }
-    }
-}
-
-impl State {
-    /// Asks for the close, behind everything that was accepted.
-    pub(crate) fn close(&mut self, reason: CloseReason) {
-        self.outbox.promote_all(&mut self.engine);
-        self.engine.close(reason, now());
-    }
-
-    /// Returns how the conversation ended, once it did.
-    pub(crate) fn closed(&self) -> Option<Arc<Closed>> {
-        self.engine.closed().cloned()
-    }
-
-    /// Takes note of a write; tells whether that made room somebody waits for.
-    pub(crate) fn written(&mut self, written: Written, now: Instant) -> bool {
-        let was_full = self.room_wanted && !self.has_room();
-        self.engine.handle_written(written, now);
-        self.outbox.promote(&mut self.engine);
-        was_full && self.has_room()
-    }
-
-    /// Closes the conversation when its session was dropped; tells whether it was.
-    pub(crate) fn close_abandoned(&mut self) -> bool {
-        let Some(how) = self.abandoned.take() else { return false };
-        self.close(how.into());
-        self.engine.stop_delivery();
-        true
-    }
-
-    /// Collects who is to be woken. The application needs no wake in the handler of the task that `cx` polls, which
-    /// comes next anyway. With `closing`, senders that wait for room will not get it.
-    pub(crate) fn wakes(&mut self, room: bool, closing: bool, cx: &Context<'_>) -> Wakes {
-        let ended = self.engine.closed().is_some();
-        let receiver = self.receiver.take_if(|waker| {
-            let comes_next = self.receives_in_handler && waker.will_wake(cx.waker());
-            (ended || self.engine.has_event()) && !comes_next
-        });
-        let progress = mem::take(&mut self.progress_wanted);
-        Wakes { receiver, room, progress, ended: ended || closing }
-    }
-
-    /// Lets go of all wakers, which would keep their tasks' memory: the driver is gone.
-    pub(crate) fn end(&mut self) -> Wakes {
-        self.driver = None;
-        Wakes { receiver: self.receiver.take(), room: false, progress: false, ended: true }
-    }
-
-    /// Returns up to where a flush that begins now has to wait.
-    pub(crate) fn flush_mark(&self) -> FlushMark {
-        FlushMark { kept: self.outbox.kept_end(), data: None }
-    }
-
-    /// Tells whether everything up to the mark has left; the mark is refined on the way.
-    pub(crate) fn is_flushed(&self, mark: &mut FlushMark) -> bool {
-        if self.outbox.kept_start() < mark.kept {
-            return false;
-        }
-        let data = *mark.data.get_or_insert(self.engine.data_queued());
-        self.engine.data_written() >= data
-    }
-
-    /// Returns the round-trip time of a ping, once it or a later one was answered.
-    pub(crate) fn pong(&self, id: u32) -> Option<Duration> {
-        let (answered, time) = self.engine.answered_ping()?;
-        (answered.wrapping_sub(id) < u32::MAX / 2).then_some(time)
-    }
-
-    fn has_room(&self) -> bool {
-        !self.outbox.waits() || self.outbox.has_room(&self.engine)
     }
 }
 

@@ -15,6 +15,7 @@ mod overflow;
 mod raw;
 mod sender;
 mod setup;
+mod state;
 mod task;
 mod tungstenite;
 
@@ -47,7 +48,7 @@ use crate::{
     engine::{Closed, Event, LONGEST, keep_drained, ping_interval},
     frame::CloseReason,
     handshake::Request,
-    session::link::Abandoned,
+    session::state::Abandoned,
 };
 
 /// One end of a typed conversation.

@@ -21,7 +21,8 @@ use crate::{
     session::{
         clock::now,
         driver::{Driver, Turn},
-        link::{Abandoned, Link},
+        link::Link,
+        state::Abandoned,
     },
 };
 

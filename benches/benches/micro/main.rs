@@ -3,6 +3,7 @@
 
 mod convert;
 mod deflate;
+mod frame;
 
 fn main() {
     divan::main();

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::script::Script;
 
-/// What every ratio refers to.
-pub const RAW: &str = "raw-8k";
+/// What every ratio refers to: the cheapest echo that tokio has.
+pub const RAW: &str = "raw-64k";
 
 /// Different messages in a cycle, where they differ.
 const CYCLE: usize = 64;

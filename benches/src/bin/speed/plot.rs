@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    cell::{self, RAW},
+    cell,
     echo::Measured,
     results::Results,
     rounds::Row,
@@ -175,7 +175,7 @@ impl Panel {
             "<text class=\"faint\" text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             start + scale,
             top + 36.0,
-            if RAW == "raw-8k" { "raw TCP" } else { RAW }
+            "raw TCP"
         )?;
         for (at, bar) in self.bars.iter().enumerate() {
             bar.write(svg, [start, first + at as f64 * STEP, scale])?;

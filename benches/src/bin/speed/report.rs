@@ -6,7 +6,7 @@ use converse_benches::{machine, stats::Rounds, table::Table};
 
 use crate::{
     broadcast,
-    cell::Family,
+    cell::{Family, RAW},
     echo::Measured,
     goals,
     idle::Idle,
@@ -50,9 +50,9 @@ fn head(text: &mut String, results: &Results, machine: &str) -> std::fmt::Result
     writeln!(
         text,
         "- What: each contender is a server process of its own on one core, with tokio's current-thread runtime, written \
-         as its README has it; `-batched` are rewritten by hand to gather what is ready before they flush. `raw-8k` is \
-         tokio's own copy of bytes (\"raw TCP\"), `raw-64k` reads into a buffer that all connections share, `epoll` does \
-         the same without tokio. None of the three knows a WebSocket."
+         as its README has it; `-batched` are rewritten by hand to gather what is ready before they flush. `raw-64k` \
+         (\"raw TCP\") reads into a buffer of 64 KiB that all connections share and writes once, `raw-8k` is tokio's own \
+         copy of bytes, `epoll` does as the first without tokio. None of the three knows a WebSocket."
     )?;
     writeln!(
         text,
@@ -69,7 +69,7 @@ fn head(text: &mut String, results: &Results, machine: &str) -> std::fmt::Result
     let busiest = busiest.fold(0.0, f64::max) * 100.0;
     writeln!(
         text,
-        "- Figures are medians of the rounds. \"× raw\" is the median of the ratios to raw-8k of the same round, ± the \
+        "- Figures are medians of the rounds. \"× raw\" is the median of the ratios to raw-64k of the same round, ± the \
          distance of their quartiles: two contenders that lie closer than that are equal. Latency (p50, p99) is from \
          sending to the whole reply, under that load. The generator's core was busy {busiest:.0} % of the time at most.\n"
     )
@@ -92,14 +92,14 @@ fn echoes(text: &mut String, results: &Results) -> std::fmt::Result {
     cells(text, results, |family| family == Family::Echo, "× raw")?;
     writeln!(
         text,
-        "## Echo with permessage-deflate\n\nMessages are JSON as markets send it, packed by zlib, level 6. raw-8k sends \
+        "## Echo with permessage-deflate\n\nMessages are JSON as markets send it, packed by zlib, level 6. raw-64k sends \
          the packed bytes back. More in [RESULTS-deflate.md](RESULTS-deflate.md).\n"
     )?;
     cells(text, results, |family| family == Family::Deflate, "× raw")?;
     writeln!(
         text,
         "## Echo of values\n\nThe server decodes a value of serde, and encodes it. `hand-` calls the format's crate itself, on \
-         fastwebsockets. Ratios are to the CPU time of raw-8k and the bare work of the format together.\n"
+         fastwebsockets. Ratios are to the CPU time of raw-64k and the bare work of the format together.\n"
     )?;
     cells(text, results, |family| matches!(family, Family::Typed(_)), "× (raw + serde)")
 }
@@ -134,7 +134,7 @@ pub fn table(measured: &Measured, ratio: &'static str) -> Table {
         ]);
     }
     if matches!(measured.cell.family, Family::Typed(_)) {
-        let mut cells = vec!["raw-8k + serde alone".into(), figure(&measured.base), "1.00".into()];
+        let mut cells = vec![format!("{RAW} + serde alone"), figure(&measured.base), "1.00".into()];
         cells.resize(7, String::new());
         table.row(cells);
     }

@@ -1,0 +1,153 @@
+//! What the lock of a session guards: the engine and the outbox, and who waits for what. Knows no lock and no socket.
+
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    engine::{Closed, Engine},
+    frame::{CloseCode, CloseReason, Written},
+    session::{clock::now, outbox::Outbox},
+};
+
+/// What the lock guards.
+pub(crate) struct State {
+    pub(crate) engine: Engine,
+    pub(crate) outbox: Outbox,
+    /// The application, waiting for an event.
+    pub(crate) receiver: Option<Waker>,
+    /// Whether it waits in the handler, which is polled after each turn of the driver.
+    pub(crate) receives_in_handler: bool,
+    /// The driver, as it last parked.
+    pub(crate) driver: Option<Waker>,
+    /// Whether any `send` has ever had to wait: only then is there a need to wake one.
+    pub(crate) room_wanted: bool,
+    /// Whether anybody waits for a write, a pong or the end.
+    pub(crate) progress_wanted: bool,
+    /// The session was dropped: the driver closes the connection.
+    pub(crate) abandoned: Option<Abandoned>,
+}
+
+/// How a session was dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Abandoned {
+    /// Its owner was done with it.
+    Done,
+    /// Its owner failed or panicked.
+    Failed,
+}
+
+/// Who is to be woken, once the lock is released.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Wakes {
+    pub(crate) receiver: Option<Waker>,
+    pub(crate) room: bool,
+    pub(crate) progress: bool,
+    pub(crate) ended: bool,
+}
+
+/// Up to where a flush waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlushMark {
+    kept: u64,
+    data: Option<u64>,
+}
+
+impl From<Abandoned> for CloseReason {
+    fn from(how: Abandoned) -> Self {
+        match how {
+            Abandoned::Done => Self::NORMAL,
+            Abandoned::Failed => Self::new(CloseCode::INTERNAL_ERROR, "internal error"),
+        }
+    }
+}
+
+impl State {
+    /// Begins with nobody waiting.
+    pub(crate) fn new(engine: Engine, outbox: Outbox) -> Self {
+        Self {
+            engine,
+            outbox,
+            receiver: None,
+            receives_in_handler: false,
+            driver: None,
+            room_wanted: false,
+            progress_wanted: false,
+            abandoned: None,
+        }
+    }
+
+    /// Asks for the close, behind everything that was accepted.
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        self.outbox.promote_all(&mut self.engine);
+        self.engine.close(reason, now());
+    }
+
+    /// Returns how the conversation ended, once it did.
+    pub(crate) fn closed(&self) -> Option<Arc<Closed>> {
+        self.engine.closed().cloned()
+    }
+
+    /// Takes note of a write; tells whether that made room somebody waits for.
+    pub(crate) fn written(&mut self, written: Written, now: Instant) -> bool {
+        let was_full = self.room_wanted && !self.has_room();
+        self.engine.handle_written(written, now);
+        self.outbox.promote(&mut self.engine);
+        was_full && self.has_room()
+    }
+
+    /// Closes the conversation when its session was dropped; tells whether it was.
+    pub(crate) fn close_abandoned(&mut self) -> bool {
+        let Some(how) = self.abandoned.take() else { return false };
+        self.close(how.into());
+        self.engine.stop_delivery();
+        true
+    }
+
+    /// Collects who is to be woken. The application needs no wake in the handler of the task that `cx` polls, which
+    /// comes next anyway. With `closing`, senders that wait for room will not get it.
+    pub(crate) fn wakes(&mut self, room: bool, closing: bool, cx: &Context<'_>) -> Wakes {
+        let ended = self.engine.closed().is_some();
+        let receiver = self.receiver.take_if(|waker| {
+            let comes_next = self.receives_in_handler && waker.will_wake(cx.waker());
+            (ended || self.engine.has_event()) && !comes_next
+        });
+        let progress = mem::take(&mut self.progress_wanted);
+        Wakes { receiver, room, progress, ended: ended || closing }
+    }
+
+    /// Lets go of all wakers, which would keep their tasks' memory: the driver is gone.
+    pub(crate) fn end(&mut self) -> Wakes {
+        self.driver = None;
+        Wakes { receiver: self.receiver.take(), room: false, progress: false, ended: true }
+    }
+
+    /// Returns up to where a flush that begins now has to wait.
+    pub(crate) fn flush_mark(&self) -> FlushMark {
+        FlushMark { kept: self.outbox.kept_end(), data: None }
+    }
+
+    /// Tells whether everything up to the mark has left; the mark is refined on the way.
+    pub(crate) fn is_flushed(&self, mark: &mut FlushMark) -> bool {
+        if self.outbox.kept_start() < mark.kept {
+            return false;
+        }
+        let data = *mark.data.get_or_insert(self.engine.data_queued());
+        self.engine.data_written() >= data
+    }
+
+    /// Returns the round-trip time of a ping, once it or a later one was answered.
+    pub(crate) fn pong(&self, id: u32) -> Option<Duration> {
+        let (answered, time) = self.engine.answered_ping()?;
+        (answered.wrapping_sub(id) < u32::MAX / 2).then_some(time)
+    }
+
+    /// Tells whether a `send` finds room.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.outbox.waits() || self.outbox.has_room(&self.engine)
+    }
+}
