@@ -65,6 +65,8 @@ pub(crate) struct Engine {
     data_written: u64,
     /// Whether a frame of this end's begun a message that a later frame must end (raw mode).
     sending_fragments: bool,
+    /// Whether data that comes back from the transport is dropped.
+    discards: bool,
 
     close: CloseState,
     /// Whether the application has asked for the close.
@@ -95,6 +97,7 @@ impl Engine {
             data_queued: 0,
             data_written: 0,
             sending_fragments: false,
+            discards: false,
             close: CloseState::default(),
             close_asked: false,
             farewell: Farewell::default(),
@@ -170,7 +173,7 @@ impl Engine {
             self.message_began = None;
         }
         if phase == Phase::Done {
-            self.data.clear();
+            self.discard();
             self.control.clear();
         }
         if matches!(phase, Phase::Draining | Phase::Done) && self.closed.is_none() {

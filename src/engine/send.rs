@@ -90,7 +90,7 @@ impl Engine {
         if let Err(error) = self.count_queued(|engine| engine.encode(message, hints)) {
             let failed = ProtocolError::new(CloseCode::INTERNAL_ERROR, "RFC 6455 §7.4.1", "internal error");
             // Half of a message may stand in the queue: it must not leave.
-            self.data.clear();
+            self.discard();
             self.close_asked = true;
             self.end(failed.into(), CloseCause::ExtensionFailed, now());
             return Err(SendRefused::Extension(error));
@@ -215,7 +215,7 @@ impl Engine {
     /// queued data, which is dropped. A Close frame of the peer that the application has not answered yet
     /// (raw mode) is answered.
     pub(crate) fn close_now(&mut self, reason: CloseReason, now: Instant) {
-        self.data.clear();
+        self.discard();
         if self.phase() == Phase::Answering {
             self.close(reason, now);
             return;
@@ -263,6 +263,15 @@ impl Engine {
         let before = from.len();
         from.move_back(&mut self.data);
         self.in_flight -= before - from.len();
+        if self.discards {
+            self.data.clear();
+        }
+    }
+
+    /// Drops the data that has not begun to leave: a Close frame passes it, or nothing leaves any more.
+    pub(super) fn discard(&mut self) {
+        self.data.clear();
+        self.discards = true;
     }
 
     /// Takes note of what left.

@@ -78,7 +78,7 @@ impl Engine {
     fn check_alive(&mut self, now: Instant) {
         if self.keepalive.dead_at(self.config.timeout).is_some() {
             let reason = CloseReason::new(CloseCode::INTERNAL_ERROR, "no answer to a ping in time");
-            self.data.clear();
+            self.discard();
             return self.end(reason, CloseCause::PingTimeout, now);
         }
         self.begin_ping(now);

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     io::{self, IoSlice},
     mem,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
@@ -13,6 +13,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::unconstrained,
     time::Sleep,
 };
 
@@ -100,7 +101,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes what the application has produced, reads once, and hands over what came.
-    pub(crate) fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
+    pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
+        let now = clock::now();
+        let phase = self.exchange.outlook.phase;
         let wrote = self.write(cx, now);
         let read = self.read(cx, now);
         self.give_up_broken(read, cx, now);
@@ -109,7 +112,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             return Turn::Done;
         }
         // A write leaves the handler nothing to do, unless somebody waits for it, who was woken.
-        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(cx, now) }
+        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(phase, cx, now) }
     }
 
     /// Lets the engine act, tells it what was written, and wakes whom it concerns.
@@ -264,15 +267,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// Waits for the next deadline, unless there is something to do now.
-    fn park(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
-        let (before, wrote_all) = (self.exchange.outlook, self.exchange.writing.is_empty());
+    /// Waits for the next deadline, unless there is something to do now: for this, or for the handler, which does not
+    /// know yet of a phase that is not the one `before` this turn.
+    fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
+        let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
         let outlook = self.exchange.outlook;
         let readable = !self.eof && !self.listening && outlook.bytes;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
-        let idle = !readable && !writable && outlook.phase == before.phase;
+        let idle = !readable && !writable && outlook.phase == before;
         let mut deadline = None;
         if idle {
             deadline = state.engine.poll_timeout();
@@ -298,7 +302,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             None => self.timer = Some(Box::pin(tokio::time::sleep_until(due))),
         }
         let Some(timer) = &mut self.timer else { return Turn::Idle };
-        self.armed = timer.as_mut().poll(cx).is_pending();
+        // A task that has used up its budget would be told that the timer runs, though it does not.
+        self.armed = pin!(unconstrained(timer.as_mut())).poll(cx).is_pending();
         if self.armed {
             return Turn::Idle;
         }

@@ -5,7 +5,7 @@ use std::{mem, task::Context, time::Instant};
 use crate::{
     engine::{Engine, Phase},
     frame::{WriteQueue, Written},
-    session::state::{State, Wakes},
+    session::state::{News, State, Wakes},
 };
 
 /// The driver's side of the exchange.
@@ -38,32 +38,33 @@ impl Exchange {
         self.written += self.writing.advance(count);
     }
 
-    /// Tells the engine what has left; returns who is to be woken.
+    /// Tells the engine what has left, behind something that came; returns who is to be woken.
     pub(crate) fn meet(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
-        let (room, closing) = self.tell(state, now);
-        self.part(state, room, closing, cx)
+        let news = News { progress: true, ..self.tell(state, now) };
+        self.part(state, news, cx)
     }
 
-    /// The same, and takes what is to be written, or gives back what could not be. The handler must have been polled
+    /// Tells the engine what has left, takes what is to be written, or gives back what could not be. The handler must have been polled
     /// since the engine was handed bytes: its replies belong before a Close frame that those bring about.
     pub(crate) fn collect(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
-        let (room, closing) = self.tell(state, now);
+        let news = self.tell(state, now);
         match self.writing.is_empty() {
             true => state.engine.poll_output(&mut self.writing, now),
             false => state.engine.take_back(&mut self.writing),
         }
-        self.part(state, room, closing, cx)
+        self.part(state, news, cx)
     }
 
-    fn tell(&mut self, state: &mut State, now: Instant) -> (bool, bool) {
+    fn tell(&mut self, state: &mut State, now: Instant) -> News {
         let closing = state.close_abandoned();
-        let room = self.written.total > 0 && state.written(mem::take(&mut self.written), now);
-        (room, closing)
+        let progress = self.written.total > 0;
+        let room = progress && state.written(mem::take(&mut self.written), now);
+        News { room, progress, closing }
     }
 
-    fn part(&mut self, state: &mut State, room: bool, closing: bool, cx: &Context<'_>) -> Wakes {
+    fn part(&mut self, state: &mut State, news: News, cx: &Context<'_>) -> Wakes {
         self.outlook = Outlook::of(&state.engine);
-        state.wakes(room, closing, cx)
+        state.wakes(news, cx)
     }
 }
 

@@ -40,6 +40,18 @@ pub(crate) enum Abandoned {
     Failed,
 }
 
+/// What has happened that somebody may wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    /// There is room again that a `send` waits for.
+    pub(crate) room: bool,
+    /// Bytes have left or come: the only answers to those who wait for progress, who would else be woken for nothing,
+    /// ask again, and keep their task running.
+    pub(crate) progress: bool,
+    /// The session was dropped: senders that wait for room will not get it.
+    pub(crate) closing: bool,
+}
+
 /// Who is to be woken, once the lock is released.
 #[derive(Debug, Default)]
 #[must_use]
@@ -109,15 +121,15 @@ impl State {
     }
 
     /// Collects who is to be woken. The application needs no wake in the handler of the task that `cx` polls, which
-    /// comes next anyway. With `closing`, senders that wait for room will not get it.
-    pub(crate) fn wakes(&mut self, room: bool, closing: bool, cx: &Context<'_>) -> Wakes {
+    /// comes next anyway.
+    pub(crate) fn wakes(&mut self, news: News, cx: &Context<'_>) -> Wakes {
         let ended = self.engine.closed().is_some();
         let receiver = self.receiver.take_if(|waker| {
             let comes_next = self.receives_in_handler && waker.will_wake(cx.waker());
             (ended || self.engine.has_event()) && !comes_next
         });
-        let progress = mem::take(&mut self.progress_wanted);
-        Wakes { receiver, room, progress, ended: ended || closing }
+        let progress = news.progress && mem::take(&mut self.progress_wanted);
+        Wakes { receiver, room: news.room, progress, ended: ended || news.closing }
     }
 
     /// Lets go of all wakers, which would keep their tasks' memory: the driver is gone.

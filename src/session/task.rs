@@ -19,7 +19,6 @@ use crate::{
     engine::Closed,
     handshake::Request,
     session::{
-        clock::now,
         driver::{Driver, Turn},
         link::Link,
         state::Abandoned,
@@ -128,12 +127,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         this.link.driver_runs();
-        let mut time = None;
         loop {
             this.poll_handler(cx);
             let Some(driver) = &mut this.driver else { break };
-            // One look at the clock is enough for all that this poll does.
-            match driver.turn(cx, *time.get_or_insert_with(now)) {
+            match driver.turn(cx) {
                 Turn::Idle => {
                     driver.rest();
                     return Poll::Pending;

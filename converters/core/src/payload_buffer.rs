@@ -23,7 +23,7 @@ thread_local! {
 /// A large one is built in a buffer that an earlier message of this thread has left behind, if there is one, and
 /// leaves its buffer behind when the last of its [`Bytes`] is dropped: a large block of memory costs the allocator
 /// more than the bytes that are copied to it. A thread keeps at most 2 MiB so, and a buffer never has more than
-/// twice the room of the payload that it was taken for.
+/// twice the room of the bytes that it was taken for.
 #[derive(Debug, Default)]
 pub struct PayloadBuffer(Vec<u8>);
 
@@ -50,13 +50,12 @@ impl PayloadBuffer {
         if wanted <= self.0.capacity() {
             return;
         }
-        let most = most.max(wanted);
-        match take(most) {
+        match take(wanted) {
             Some(mut larger) => {
                 larger.extend_from_slice(&self.0);
                 keep(mem::replace(&mut self.0, larger));
             }
-            None => self.0.reserve_exact(wanted.saturating_mul(2).min(most) - self.0.len()),
+            None => self.0.reserve_exact(wanted.saturating_mul(2).min(most.max(wanted)) - self.0.len()),
         }
     }
 
@@ -108,7 +107,7 @@ struct Spares {
     bytes: usize,
 }
 
-/// Takes an empty buffer for a payload of `len` bytes.
+/// Takes an empty buffer for `len` bytes, the largest that has at most twice the room.
 fn take(len: usize) -> Option<Vec<u8>> {
     if len < KEPT_FROM {
         return None;
@@ -116,7 +115,8 @@ fn take(len: usize) -> Option<Vec<u8>> {
     let taken = SPARES.try_with(|spares| {
         let mut spares = spares.try_borrow_mut().ok()?;
         let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
-        let position = spares.buffers.iter().rposition(fits)?;
+        let fitting = spares.buffers.iter().enumerate().filter(|(_, buffer)| fits(buffer));
+        let (position, _) = fitting.max_by_key(|(_, buffer)| buffer.capacity())?;
         let buffer = spares.buffers.swap_remove(position);
         spares.bytes -= buffer.capacity();
         Some(buffer)

@@ -5,7 +5,7 @@ use converse_core::Message;
 use super::{Pair, Solo, Wire, config, harness::binary};
 use crate::{
     engine::EngineConfig,
-    frame::{OpCode, Role},
+    frame::{CloseCode, CloseReason, OpCode, Role},
 };
 
 fn cutting(role: Role, fragment_size: usize) -> Solo {
@@ -96,6 +96,29 @@ fn what_has_not_begun_to_leave_comes_back() {
     server.write(10);
     assert_eq!(server.socket.len(), 4 + 16 * 1024 - 10);
     assert_eq!(server.engine.queued(), queued - 10);
+}
+
+#[test]
+fn data_that_comes_back_behind_a_close_that_passes_it_is_dropped() {
+    let mut server = cutting(Role::Server, 16 * 1024);
+    server.send(vec![7; 1 << 20].into()).unwrap();
+    let begun = server.engine.queued();
+    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), server.now);
+    server.engine.take_back(&mut server.socket);
+    assert!(server.engine.queued() < 17 * 1024, "of {begun}");
+    let heads: Vec<u8> = Wire::parse(&server.flush(), Role::Server).iter().map(|wire| wire.head).collect();
+    assert_eq!(heads, [0x02, 0x88]);
+}
+
+#[test]
+fn a_failed_transport_gives_nothing_back() {
+    let mut server = cutting(Role::Server, 16 * 1024);
+    server.send(vec![7; 1 << 20].into()).unwrap();
+    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.handle_error(std::io::ErrorKind::BrokenPipe, server.now);
+    server.engine.take_back(&mut server.socket);
+    assert!(server.engine.queued() < 17 * 1024);
 }
 
 #[test]
