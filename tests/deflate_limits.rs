@@ -364,8 +364,9 @@ fn small_frames_that_unpack_to_much_wait_for_the_application() {
             };
             tokio::join!(in_time(hearing), in_time(telling));
             let peak = HEAP.peak_over(mark);
-            // One is in the application's hands while the next one is made.
-            assert!(peak <= 2 * MIB + SLACK, "{mode:?}: {peak} bytes at the peak");
+            // One is in the application's hands while the next one is made, and moved to a larger buffer; the thread
+            // keeps 2 MiB of buffers besides.
+            assert!(peak <= 5 * MIB, "{mode:?}: {peak} bytes at the peak");
         }
     });
 }

@@ -137,8 +137,8 @@ impl Inbox {
         }
     }
 
-    /// Hands events over to an empty queue, where they count as received: all of them, if they are small, or the oldest.
-    /// Tells whether that has made room where there was none.
+    /// Hands events over to an empty queue, where they count as received: all of them, if they are small, or the
+    /// oldest. Tells whether that has made room where there was none.
     pub(crate) fn hand_over(&mut self, to: &mut VecDeque<Event>) -> bool {
         let was_full = self.is_full();
         if !was_full && self.bytes <= SMALL {

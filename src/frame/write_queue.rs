@@ -13,7 +13,7 @@ const KEPT_PLACES: usize = 64;
 
 thread_local! {
     /// Drained queues, of [`KEPT_PLACES`] at most.
-    static QUEUES: Spares<Box<VecDeque<Segment>>> = const { Spares::new() };
+    static QUEUES: Spares<Box<Rest>> = const { Spares::new() };
     /// Written buffers, of [`SEGMENT`] bytes at most.
     static BUFFERS: Spares<Vec<u8>> = const { Spares::new() };
 }
@@ -35,9 +35,12 @@ pub(crate) struct WriteQueue {
     /// Most often all there is.
     first: Option<Segment>,
     /// Boxed while there is more; empty without a first.
-    rest: Option<Box<VecDeque<Segment>>>,
+    rest: Option<Box<Rest>>,
     len: usize,
 }
+
+/// The segments behind the first.
+type Rest = VecDeque<Segment>;
 
 #[derive(Debug)]
 struct Segment {
@@ -225,7 +228,7 @@ impl WriteQueue {
         }
     }
 
-    fn rest(&mut self) -> &mut VecDeque<Segment> {
+    fn rest(&mut self) -> &mut Rest {
         let spare = || QUEUES.try_with(Spares::take).ok().flatten().unwrap_or_default();
         self.rest.get_or_insert_with(spare)
     }

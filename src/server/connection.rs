@@ -63,6 +63,8 @@ type Decision = Result<(Upgrade, Arc<Route>, ExtensionStack), Rejection>;
 
 /// A connection from its first byte to its end, as one small future: what only the handshake needs is in
 /// a box that is freed behind it.
+// The large variant is what a connection is for nearly all of its life.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Serving<T> {
     Upgrading(Pin<Box<dyn Future<Output = Option<Upgraded<T>>> + Send>>),
     Conversing(Upgraded<T>),

@@ -44,8 +44,9 @@ impl Exchange {
         self.part(state, news, cx)
     }
 
-    /// Tells the engine what has left, takes what is to be written, or gives back what could not be. The handler must have been polled
-    /// since the engine was handed bytes: its replies belong before a Close frame that those bring about.
+    /// Tells the engine what has left, and takes what is to be written, or gives back what could not be; returns who is
+    /// to be woken. The handler must have been polled since the engine was handed bytes: its replies belong before a
+    /// Close frame that those bring about.
     pub(crate) fn collect(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
         let news = self.tell(state, now);
         match self.writing.is_empty() {
