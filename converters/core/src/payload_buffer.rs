@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 /// Buffers from this size on are kept and used again, in bytes: smaller ones the allocator gives out as fast.
 const KEPT_FROM: usize = 8 * 1024;
-/// How many bytes are copied at once. From 4 KiB on the C library copies with one instruction, which many processors
-/// run at a fifth of the speed where source and target lie alike in their pages, as large buffers do.
+/// How many bytes are copied at once. From 4 KiB on the C library may copy with one instruction, which some processors
+/// run many times slower where source and target lie alike in their pages, as large buffers do.
 const COPIED_AT_ONCE: usize = 2 * 1024;
 /// How many bytes of buffers a thread keeps.
 const KEPT_BYTES: usize = 2 * 1024 * 1024;
@@ -125,7 +125,7 @@ fn take(len: usize) -> Option<Vec<u8>> {
     taken.ok().flatten()
 }
 
-/// Keeps a buffer, in the place of the oldest ones if need be.
+/// Keeps a buffer, in the place of others if need be.
 fn keep(mut buffer: Vec<u8>) {
     let len = buffer.capacity();
     if !(KEPT_FROM..=KEPT_BYTES).contains(&len) {
@@ -136,8 +136,8 @@ fn keep(mut buffer: Vec<u8>) {
     let _ = SPARES.try_with(|spares| {
         let Ok(mut spares) = spares.try_borrow_mut() else { return };
         while spares.bytes + len > KEPT_BYTES || spares.buffers.len() == KEPT {
-            let oldest = spares.buffers.remove(0);
-            spares.bytes -= oldest.capacity();
+            let other = spares.buffers.remove(0);
+            spares.bytes -= other.capacity();
         }
         spares.bytes += len;
         spares.buffers.push(buffer);
