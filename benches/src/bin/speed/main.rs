@@ -12,7 +12,6 @@ mod echo;
 mod firehose;
 mod goals;
 mod idle;
-mod in_memory;
 mod latency;
 mod load;
 mod plot;

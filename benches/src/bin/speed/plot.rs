@@ -2,12 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{
-    cell,
-    echo::Measured,
-    results::Results,
-    rounds::Row,
-};
+use crate::{cell, echo::Measured, results::Results, rounds::Row};
 
 /// The cells that are drawn, each in a panel.
 const CELLS: [(&str, &str, &str); 4] = [

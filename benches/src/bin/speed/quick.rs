@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use converse_benches::Result;
+use converse_benches::{Result, memory};
 
 use crate::{
     cell::{self, Family},
-    child, echo, idle, in_memory,
+    child, echo, idle,
     load::Window,
     report, results,
     rounds::{Plan, Row},
@@ -59,7 +59,7 @@ pub fn look(wish: &Wish) -> Result<()> {
         println!("{}", report::receiving(&rows));
     }
     if wish.has_other("memory") {
-        println!("{}", report::in_memory(&in_memory::measure()?));
+        println!("{}", report::in_memory(&memory::measure(results::IN_MEMORY_ROUNDS)?));
     }
     Ok(())
 }

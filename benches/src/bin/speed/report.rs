@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use converse_benches::{machine, stats::Rounds, table::Table};
+use converse_benches::{machine, memory, stats::Rounds, table::Table};
 
 use crate::{
     broadcast,
@@ -10,7 +10,6 @@ use crate::{
     echo::Measured,
     goals,
     idle::Idle,
-    in_memory::Line,
     results::{IDLE, Results},
     rounds::Row,
 };
@@ -229,8 +228,8 @@ pub fn receiving(rows: &[Row]) -> Table {
 }
 
 /// Makes the table of what costs no socket: a row for each contender, a column for each cell.
-pub fn in_memory(lines: &[Line]) -> String {
-    let distinct = |of: fn(&Line) -> &'static str| {
+pub fn in_memory(lines: &[memory::Measured]) -> String {
+    let distinct = |of: fn(&memory::Measured) -> &'static str| {
         lines.iter().map(of).fold(Vec::new(), |mut seen: Vec<&str>, name| {
             if !seen.contains(&name) {
                 seen.push(name);
@@ -246,7 +245,9 @@ pub fn in_memory(lines: &[Line]) -> String {
         let of = |cell: &&str| {
             let line = lines.iter().find(|line| line.contender == contender && line.cell == *cell);
             line.map_or("–".into(), |line| {
-                format!("{:.0} ({:.2}, {:.2})", line.nanos, line.reads, line.writes)
+                let [nanoseconds, reads, writes] = [&line.nanoseconds, &line.reads, &line.writes]
+                    .map(|rounds| rounds.median().unwrap_or_default());
+                format!("{nanoseconds:.0} ({reads:.2}, {writes:.2})")
             })
         };
         table.row(std::iter::once(emphasised(contender)).chain(columns.iter().map(of)).collect());

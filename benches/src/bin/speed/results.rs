@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use converse_benches::Result;
+use converse_benches::{Result, memory};
 
 use crate::{
     broadcast,
@@ -11,7 +11,6 @@ use crate::{
     echo::{self, Measured},
     firehose,
     idle::{self, Idle},
-    in_memory::{self, Line},
     load::{Sample, Window},
     rounds::{self, Base, Plan, Row},
 };
@@ -21,6 +20,9 @@ pub const IDLE: usize = 10_000;
 
 /// What clients receive: its length, and how many messages.
 const RECEIVED: [(usize, usize); 2] = [(125, 1_000_000), (16 * 1024, 40_000)];
+
+/// Rounds of each contender in memory.
+pub const IN_MEMORY_ROUNDS: usize = 9;
 
 /// Rounds and times of the whole run.
 pub const PLAN: Plan = Plan {
@@ -42,7 +44,7 @@ pub struct Results {
     /// Clients, by the length of what they receive.
     pub clients: Vec<(usize, Vec<Row>)>,
     /// The libraries without a socket.
-    pub in_memory: Vec<Line>,
+    pub in_memory: Vec<memory::Measured>,
     /// What could not be measured at all.
     pub missing: Vec<String>,
 }
@@ -61,7 +63,8 @@ impl Results {
             missing.push(format!("clients: {error}"));
             Vec::new()
         });
-        let in_memory = in_memory::measure().unwrap_or_else(|error| {
+        eprintln!("in memory");
+        let in_memory = memory::measure(IN_MEMORY_ROUNDS).unwrap_or_else(|error| {
             missing.push(format!("in memory: {error}"));
             Vec::new()
         });
