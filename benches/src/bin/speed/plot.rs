@@ -167,10 +167,9 @@ impl Panel {
         writeln!(svg, "<path class=\"axis\" d=\"M{0:.1} {1:.1}V{end:.1}\"/>", start + scale, top + 40.0)?;
         writeln!(
             svg,
-            "<text class=\"faint\" text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            "<text class=\"faint\" text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.1}\">raw TCP</text>",
             start + scale,
-            top + 36.0,
-            "raw TCP"
+            top + 36.0
         )?;
         for (at, bar) in self.bars.iter().enumerate() {
             bar.write(svg, [start, first + at as f64 * STEP, scale])?;
