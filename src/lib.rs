@@ -72,6 +72,7 @@ pub mod handshake;
 #[doc(hidden)]
 pub mod internals;
 mod message;
+pub mod rpc;
 pub mod server;
 pub mod session;
 
