@@ -115,6 +115,17 @@ impl ContentConverter for AnyConverter {
         dispatch!(self, converter => converter.decode_text_seed(seed, text), Err(missing(ConvertErrorKind::Decode)))
     }
 
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        dispatch!(self, converter => converter.decode_prefix_seed(seed, bytes), Err(missing(ConvertErrorKind::Decode)))
+    }
+
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        dispatch!(self, converter => converter.prefix_len(bytes), Err(missing(ConvertErrorKind::Decode)))
+    }
+
     fn is_applicable(&self, message: &Message) -> bool {
         dispatch!(self, converter => converter.is_applicable(message), true)
     }

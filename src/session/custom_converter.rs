@@ -57,6 +57,22 @@ impl ContentConverter for CustomConverter {
         take(seed, |visit| self.0.decode_text(visit, text))
     }
 
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let mut len = 0;
+        let value = take(seed, |visit| {
+            len = self.0.decode_prefix(visit, bytes)?;
+            Ok(())
+        })?;
+        Ok((value, len))
+    }
+
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        self.0.prefix_len(bytes)
+    }
+
     fn is_applicable(&self, message: &Message) -> bool {
         self.0.is_applicable(message)
     }
@@ -91,6 +107,8 @@ trait Erased: Send + Sync {
     fn encode(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), ConvertError>;
     fn decode<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<(), ConvertError>;
     fn decode_text<'de>(&self, visit: Visit<'_, 'de>, text: &'de str) -> Result<(), ConvertError>;
+    fn decode_prefix<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<usize, ConvertError>;
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError>;
 }
 
 struct Eraser<C>(C);
@@ -118,6 +136,14 @@ impl<C: ContentConverter> Erased for Eraser<C> {
 
     fn decode_text<'de>(&self, visit: Visit<'_, 'de>, text: &'de str) -> Result<(), ConvertError> {
         self.0.decode_text_seed(ErasedSeed(visit), text)
+    }
+
+    fn decode_prefix<'de>(&self, visit: Visit<'_, 'de>, bytes: &'de [u8]) -> Result<usize, ConvertError> {
+        self.0.decode_prefix_seed(ErasedSeed(visit), bytes).map(|((), len)| len)
+    }
+
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        self.0.prefix_len(bytes)
     }
 }
 

@@ -93,6 +93,14 @@ impl<'de> Input<'de> {
         }
     }
 
+    /// Passes what follows a string's header, without a look at the text.
+    pub(crate) fn pass_string(&mut self, kind: StringKind, len: Option<usize>) -> Result<(), Error> {
+        match len {
+            Some(len) => self.take(len).map(|_| ()),
+            None => self.chunks(kind).map(|_| ()),
+        }
+    }
+
     #[inline]
     fn take(&mut self, len: usize) -> Result<&'de [u8], Error> {
         let Some((taken, rest)) = self.0.split_at_checked(len) else {

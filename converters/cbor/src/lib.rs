@@ -13,6 +13,7 @@
 
 mod access;
 mod deserializer;
+mod extent;
 mod input;
 
 use converse_core::{
@@ -80,5 +81,32 @@ impl ContentConverter for CborConverter {
             Ok(_) => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, "bytes follow the item")),
             Err(error) => Err(guard.into_error(error)),
         }
+    }
+
+    /// Decodes the CBOR item that `bytes` begin with.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the item is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or an integer wider than 64 bits.
+    /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with CBOR, or it does not fit the type.
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let guard = DecodeGuard::new(bytes.len());
+        let mut deserializer = Deserializer::new(bytes);
+        match guard.deserialize(seed, &mut deserializer) {
+            Ok(value) => Ok((value, bytes.len() - deserializer.input.0.len())),
+            Err(error) => Err(guard.into_error(error)),
+        }
+    }
+
+    /// Passes the CBOR item that `bytes` begin with. The encoding of its texts is not checked.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: more than 1,024 items are nested, tags among them.
+    /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with a whole item.
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        extent::item_len(bytes)
     }
 }

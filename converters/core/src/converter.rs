@@ -3,7 +3,10 @@
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, de::DeserializeSeed};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeSeed, IgnoredAny},
+};
 
 use crate::{ConvertError, ConvertErrorKind, Message, Utf8Bytes};
 
@@ -53,6 +56,49 @@ pub trait ContentConverter: Send + Sync + 'static {
         S: DeserializeSeed<'de>,
     {
         self.decode_seed(seed, text.as_bytes())
+    }
+
+    /// Decodes the first value in `bytes` through a seed, and tells how many bytes it took, with what a text format
+    /// allows in front of it. What follows the value is not looked at.
+    ///
+    /// For formats in which a value tells where it ends. That is what lets several values stand one behind the
+    /// other in one message, as the frames of a conversation do. Where a value's last byte is known by the next one
+    /// only, as with JSON's numbers, whoever writes values one behind the other puts something between them.
+    ///
+    /// # Errors
+    /// When the bytes are malformed, end within the value, or do not fit the type; and
+    /// [`NotApplicable`](ConvertErrorKind::NotApplicable), unless a converter has its own implementation.
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let _ = (seed, bytes);
+        let text = format!("the {} converter does not tell where a value ends", self.subprotocol());
+        Err(ConvertError::new(ConvertErrorKind::NotApplicable, text))
+    }
+
+    /// Decodes the first value in `bytes`, and tells how many bytes it took.
+    ///
+    /// # Errors
+    /// As [`decode_prefix_seed`](Self::decode_prefix_seed).
+    fn decode_prefix<'de, T>(&self, bytes: &'de [u8]) -> Result<(T, usize), ConvertError>
+    where
+        T: Deserialize<'de>,
+    {
+        self.decode_prefix_seed(PhantomData::<T>, bytes)
+    }
+
+    /// Tells how many bytes the first value in `bytes` takes, with what a text format allows in front of it: the way
+    /// past a value that nobody decodes. A value that no type takes, such as one that is nested too deep, may be
+    /// passed.
+    ///
+    /// By default the value is decoded as [`IgnoredAny`], which asks for a self-describing format.
+    ///
+    /// # Errors
+    /// When the bytes are malformed or end within the value, and where
+    /// [`decode_prefix_seed`](Self::decode_prefix_seed) is not to be had.
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        self.decode_prefix::<IgnoredAny>(bytes).map(|(_, len)| len)
     }
 
     /// Decodes one value, which must fill `bytes`.

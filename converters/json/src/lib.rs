@@ -11,7 +11,10 @@ use converse_core::{
     ContentConverter, ConvertError, ConvertErrorKind, Format, Message,
     guard::{DecodeGuard, EncodeGuard},
 };
-use serde::{Serialize, de::DeserializeSeed};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeSeed, IgnoredAny},
+};
 
 /// Converts values to JSON text, and JSON from text or binary messages to values.
 ///
@@ -87,6 +90,37 @@ impl ContentConverter for JsonConverter {
                 Err(error) => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, error.to_string())),
             },
             Err(error) => Err(guard.into_error(error)),
+        }
+    }
+
+    /// Decodes the JSON value that `bytes` begin with; white space may be in front of it.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the JSON is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with JSON in UTF-8, or it does not fit the type.
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let guard = DecodeGuard::new(bytes.len());
+        // Checks the strings it meets for UTF-8: a check of all bytes would be one for each value among them.
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        match guard.deserialize(seed, &mut deserializer) {
+            Ok(value) => Ok((value, deserializer.into_iter::<IgnoredAny>().byte_offset())),
+            Err(error) => Err(guard.into_error(error)),
+        }
+    }
+
+    /// Passes the JSON value that `bytes` begin with. Its depth is not limited, because none of it is kept, and the
+    /// encoding of its strings is not checked.
+    ///
+    /// # Errors
+    /// [`ConvertErrorKind::Decode`]: the bytes do not begin with JSON.
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        match IgnoredAny::deserialize(&mut deserializer) {
+            Ok(_) => Ok(deserializer.into_iter::<IgnoredAny>().byte_offset()),
+            Err(error) => Err(ConvertError::new(ConvertErrorKind::Decode, error.to_string())),
         }
     }
 

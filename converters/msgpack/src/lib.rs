@@ -11,6 +11,8 @@
 //! Limits on nesting, numbers and memory are those of [`converse_core::guard`].
 #![forbid(unsafe_code)]
 
+mod extent;
+
 use converse_core::{
     ContentConverter, ConvertError, ConvertErrorKind, Format,
     guard::{DecodeGuard, EncodeGuard},
@@ -80,5 +82,31 @@ impl ContentConverter for MessagePackConverter {
             Err(decode::Error::InvalidMarkerRead(_)) => Ok(value),
             _ => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, "bytes follow the value")),
         }
+    }
+
+    /// Decodes the MessagePack value that `bytes` begin with.
+    ///
+    /// # Errors
+    /// - [`ConvertErrorKind::TooDeep`]: the value is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::Number`]: a number is NaN or infinite.
+    /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with MessagePack, or it does not fit the type.
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        // The deserializer does not tell where it stands, so the value's end is looked for first.
+        let len = self.prefix_len(bytes)?;
+        let value = self.decode_seed(seed, bytes.get(..len).unwrap_or_default())?;
+        Ok((value, len))
+    }
+
+    /// Passes the MessagePack value that `bytes` begin with. Its depth is not limited, because none of it is kept.
+    ///
+    /// # Errors
+    /// [`ConvertErrorKind::Decode`]: the bytes end within the value, or hold a marker that MessagePack never uses.
+    fn prefix_len(&self, bytes: &[u8]) -> Result<usize, ConvertError> {
+        extent::value_len(bytes).ok_or_else(|| {
+            ConvertError::new(ConvertErrorKind::Decode, "the bytes do not begin with a whole value")
+        })
     }
 }

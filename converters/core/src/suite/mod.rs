@@ -6,7 +6,9 @@
 //! converse_core::converter_suite!(MyConverter);
 //! ```
 //!
-//! That makes one `#[test]` of each function here. [`lying_lengths_cost_no_memory`] stands apart, because it
+//! That makes one `#[test]` of each function here. A converter that does not tell where a value ends (see
+//! [`decode_prefix_seed`](crate::ContentConverter::decode_prefix_seed)) fails those about prefixes; it takes the
+//! others one by one. [`lying_lengths_cost_no_memory`] stands apart, because it
 //! needs a counting allocator and hand-made bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -15,6 +17,7 @@ mod hostile;
 mod memory;
 mod nesting;
 mod numbers;
+mod prefix;
 mod random;
 mod shapes;
 mod transport;
@@ -31,6 +34,7 @@ pub use hostile::*;
 pub use memory::*;
 pub use nesting::*;
 pub use numbers::*;
+pub use prefix::*;
 pub use random::*;
 pub use shapes::*;
 pub use transport::*;
@@ -97,6 +101,13 @@ macro_rules! converter_suite {
             depth_is_counted_where_serde_buffers
             a_type_that_only_wraps_itself_is_refused
             a_value_without_end_is_not_encoded
+
+            values_one_behind_the_other_are_read_one_by_one
+            truncated_prefixes_are_refused
+            what_follows_a_value_is_not_looked_at
+            prefixes_nested_too_deep_are_refused
+            arbitrary_prefixes_are_what_their_bytes_are
+            arbitrary_bytes_have_no_length_beyond_them
 
             arbitrary_bytes_never_panic
             arbitrary_values_survive

@@ -80,7 +80,7 @@ fn deep<T: Serialize>(converter: &impl ContentConverter, values: [T; 3], levels:
     (around.repeated(2, &one) == three).then(|| around.repeated(levels - 1, &one))
 }
 
-fn deep_nest(converter: &impl ContentConverter, levels: usize) -> Option<Vec<u8>> {
+pub(super) fn deep_nest(converter: &impl ContentConverter, levels: usize) -> Option<Vec<u8>> {
     deep(converter, [1, 2, 3].map(nest_of), levels)
 }
 

@@ -13,7 +13,7 @@ use super::{assert_survives, hostile::decode_as_anything, values::Point};
 use crate::ContentConverter;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Tree {
+pub(super) enum Tree {
     Unit,
     Bool(bool),
     Unsigned(u64),
@@ -31,7 +31,7 @@ enum Tree {
     Struct { left: Box<Tree>, right: Box<Tree> },
 }
 
-fn tree() -> impl Strategy<Value = Tree> {
+pub(super) fn tree() -> impl Strategy<Value = Tree> {
     use Strategy as _;
     let leaf = proptest::prop_oneof![
         Just(Tree::Unit),
@@ -57,7 +57,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(super) fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
