@@ -5,6 +5,7 @@ mod code;
 mod kind;
 mod metadata;
 mod status;
+#[allow(dead_code)]
 mod wire;
 
 pub use code::Code;

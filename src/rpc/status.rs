@@ -68,6 +68,13 @@ impl Status {
         self.0.data.as_ref().map(|data| data.converter.decode(&data.bytes))
     }
 
+    /// Returns the data as it travels in the format of a converter; `None` when it came in another one, as it may in
+    /// a status that one connection gave and another one passes on.
+    pub(crate) fn data_in(&self, converter: &AnyConverter) -> Option<&[u8]> {
+        let data = self.0.data.as_ref()?;
+        (data.converter.subprotocol() == converter.subprotocol()).then_some(&*data.bytes)
+    }
+
     /// Returns the data as it travels.
     pub(crate) fn encoded_data(&self) -> Option<&[u8]> {
         self.0.data.as_ref().map(|data| &*data.bytes)

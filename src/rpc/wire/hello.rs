@@ -1,6 +1,17 @@
-//! What each end says first, and last. Knows no bytes.
+//! What each end says first, and last, as maps. Knows no frame.
 
 use std::time::Duration;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{IgnoredAny, MapAccess},
+    ser::SerializeMap,
+};
+
+use super::{
+    map::{self, Few, Keyed, once},
+    metadata::{duration, millis},
+};
 
 /// The first frame of each end: what it can do, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,4 +59,113 @@ pub(crate) struct GoAway {
     pub(crate) reason: String,
     /// `retry_ms`: after what time another connection may be tried.
     pub(crate) retry: Duration,
+}
+
+impl Serialize for Hello {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let len = 6 + usize::from(self.token.is_some()) + usize::from(self.schema.is_some());
+        let mut map = serializer.serialize_map(Some(len))?;
+        map.serialize_entry("v", &self.version)?;
+        map.serialize_entry("caps", &self.capabilities)?;
+        map.serialize_entry("window", &self.window)?;
+        map.serialize_entry("inflight", &self.in_flight)?;
+        map.serialize_entry("max", &self.max_message)?;
+        map.serialize_entry("ping", &self.ping)?;
+        if let Some(token) = &self.token {
+            map.serialize_entry("token", token)?;
+        }
+        if let Some(schema) = &self.schema {
+            map.serialize_entry("schema", schema)?;
+        }
+        map.end()
+    }
+}
+
+/// A hello of which any part may be left out.
+#[derive(Default)]
+struct PartialHello {
+    version: Option<u32>,
+    capabilities: Option<Few>,
+    window: Option<u32>,
+    in_flight: Option<u32>,
+    max_message: Option<u64>,
+    ping: Option<u64>,
+    token: Option<String>,
+    schema: Option<String>,
+}
+
+impl Keyed for PartialHello {
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "v" => once(&mut self.version, map),
+            "caps" => once(&mut self.capabilities, map),
+            "window" => once(&mut self.window, map),
+            "inflight" => once(&mut self.in_flight, map),
+            "max" => once(&mut self.max_message, map),
+            "ping" => once(&mut self.ping, map),
+            "token" => once(&mut self.token, map),
+            "schema" => once(&mut self.schema, map),
+            _ => map.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Hello {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read: PartialHello = map::deserialize(deserializer)?;
+        let otherwise = Self::default();
+        Ok(Self {
+            version: read.version.unwrap_or(otherwise.version),
+            capabilities: read.capabilities.map_or(otherwise.capabilities, |few| few.0),
+            window: read.window.unwrap_or(otherwise.window),
+            in_flight: read.in_flight.unwrap_or(otherwise.in_flight),
+            max_message: read.max_message.unwrap_or(otherwise.max_message),
+            ping: read.ping.unwrap_or(otherwise.ping),
+            token: read.token,
+            schema: read.schema,
+        })
+    }
+}
+
+impl Serialize for GoAway {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("code", &self.code)?;
+        map.serialize_entry("reason", &self.reason)?;
+        map.serialize_entry("retry_ms", &millis(self.retry))?;
+        map.end()
+    }
+}
+
+/// A goaway of which any part may be left out.
+#[derive(Default)]
+struct PartialGoAway {
+    code: Option<u16>,
+    reason: Option<String>,
+    retry: Option<u64>,
+}
+
+impl Keyed for PartialGoAway {
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "code" => once(&mut self.code, map),
+            "reason" => once(&mut self.reason, map),
+            "retry_ms" => once(&mut self.retry, map),
+            _ => map.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+}
+
+/// The close code that says a goaway came first: this end may come back.
+const GOING_AWAY: u16 = 4001;
+
+impl<'de> Deserialize<'de> for GoAway {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read: PartialGoAway = map::deserialize(deserializer)?;
+        Ok(Self {
+            code: read.code.unwrap_or(GOING_AWAY),
+            reason: read.reason.unwrap_or_default(),
+            retry: duration(read.retry.unwrap_or_default()),
+        })
+    }
 }

@@ -1,6 +1,297 @@
 //! Bytes and frames of a conversation. Knows no table and no task.
+//!
+//! A frame is written whole and read in three steps: its head, which tells what it is; its payload, which is decoded
+//! as the type that the head asks for; and its tail, where JSON may have put what stands in front elsewhere.
 
+mod bad_frame;
+mod codes;
+mod compact;
+mod compact_reader;
 mod hello;
+mod json;
+mod json_reader;
+mod map;
+mod metadata;
+mod object;
+mod payload;
+mod plain;
+mod text;
 
-#[allow(unused_imports)]
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message, Utf8Bytes};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use bad_frame::BadFrame;
 pub(crate) use hello::{GoAway, Hello};
+
+use crate::{
+    rpc::{Kind, Metadata, Status},
+    session::AnyConverter,
+};
+use compact_reader::CompactReader;
+use json_reader::JsonReader;
+
+/// Writes and reads the frames of one conversation.
+pub(crate) struct Codec {
+    converter: AnyConverter,
+    layout: Layout,
+    /// What an absent value decodes from.
+    null: Vec<u8>,
+}
+
+/// How frames are put into bytes. What is in them is the converter's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Json,
+    Compact(Array),
+}
+
+/// How an array of elements is put into bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Array {
+    MessagePack,
+    Cbor,
+    Plain,
+}
+
+/// What a frame is, up to its payload.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Head<'m> {
+    Hello(Hello),
+    /// A call, or a notification: the tail tells. The payload is the arguments.
+    Invoke {
+        method: Cow<'m, str>,
+    },
+    /// The payload is the value.
+    Ok {
+        id: u32,
+    },
+    Err {
+        id: u32,
+        status: Status,
+    },
+    /// The payload is the item.
+    Item {
+        id: u32,
+    },
+    End {
+        id: u32,
+    },
+    Cancel {
+        id: u32,
+    },
+    Credit {
+        id: u32,
+        items: u32,
+    },
+    Ping,
+    GoAway(GoAway),
+    /// Something that is answered with this frame and with nothing else.
+    Answer(Vec<u8>),
+}
+
+/// What is known of a frame when it is read to its end.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Tail {
+    /// The call's; `None` for what speaks of no call, such as a notification.
+    pub(crate) id: Option<u32>,
+    pub(crate) meta: Metadata,
+}
+
+/// Reads the frames of one message.
+pub(crate) enum Reader<'m> {
+    Json(JsonReader<'m>),
+    Compact(CompactReader<'m>),
+    /// A text message where the format is binary.
+    Inapplicable(BadFrame),
+}
+
+/// Calls the writer of the codec's layout.
+macro_rules! write {
+    ($self:ident, $name:ident($($argument:expr),*)) => {
+        match $self.layout {
+            Layout::Json => json::$name(&$self.converter, $($argument),*),
+            Layout::Compact(array) => compact::$name(&$self.converter, array, $($argument),*),
+        }
+    };
+}
+
+/// Each writer appends one whole frame to `out`. When it fails, the caller truncates.
+impl Codec {
+    /// Writes frames with a converter: as JSON objects, or as compact arrays in any other format.
+    ///
+    /// # Errors
+    /// When the converter does not tell where a value ends: see `ContentConverter::decode_prefix_seed`.
+    pub(crate) fn native(converter: AnyConverter) -> Result<Self, ConvertError> {
+        let layout = match converter.subprotocol() {
+            "json" => Layout::Json,
+            "msgpack" => Layout::Compact(Array::MessagePack),
+            "cbor" => Layout::Compact(Array::Cbor),
+            _ => Layout::Compact(Array::Plain),
+        };
+        if layout == Layout::Compact(Array::Plain) {
+            plain::check(&converter)?;
+        }
+        let mut null = Vec::new();
+        converter.encode(&(), &mut null)?;
+        Ok(Self { converter, layout, null })
+    }
+
+    /// Returns the converter of the values.
+    pub(crate) fn converter(&self) -> &AnyConverter {
+        &self.converter
+    }
+
+    /// Tells whether the frames are those of JSON-RPC 2.0.
+    pub(crate) fn is_json_rpc(&self) -> bool {
+        false
+    }
+
+    /// Returns what stands between two frames in one message; `None` where each frame is a message of its own.
+    pub(crate) fn separator(&self) -> Option<&'static [u8]> {
+        Some(match self.layout {
+            Layout::Json => b"\n",
+            Layout::Compact(_) => b"",
+        })
+    }
+
+    /// Builds the message of frames that were written here.
+    pub(crate) fn message(&self, frames: Vec<u8>) -> Message {
+        let frames = Bytes::from(frames);
+        match self.converter.format() {
+            Format::Binary => Message::Binary(frames),
+            // A converter's text was checked when it was written, so the second arm is for none that is known.
+            Format::Text => {
+                Utf8Bytes::try_from(frames).map_or_else(|invalid| Message::Binary(invalid.0), Message::Text)
+            }
+        }
+    }
+
+    pub(crate) fn hello(&self, hello: &Hello, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, hello(hello, out)));
+    }
+
+    pub(crate) fn call<A: Serialize + ?Sized>(
+        &self,
+        id: u32,
+        _kind: Kind,
+        method: &str,
+        meta: &Metadata,
+        args: &A,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConvertError> {
+        write!(self, invoke(Some(id), method, meta, args, out))
+    }
+
+    pub(crate) fn notify<A: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        meta: &Metadata,
+        args: &A,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConvertError> {
+        write!(self, invoke(None, method, meta, args, out))
+    }
+
+    pub(crate) fn ok<T: Serialize + ?Sized>(
+        &self,
+        id: u32,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConvertError> {
+        write!(self, ok(id, value, out))
+    }
+
+    /// Ends a call that gives no value, such as one whose items have all been sent.
+    pub(crate) fn ok_empty(&self, id: u32, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, ok_empty(id, out)));
+    }
+
+    /// Ends a call that failed; `id` 0: about no call. Data goes as it is, and only to a peer of its own format.
+    pub(crate) fn err(&self, id: u32, status: &Status, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, err(id, status, out)));
+    }
+
+    pub(crate) fn item<T: Serialize + ?Sized>(
+        &self,
+        id: u32,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConvertError> {
+        write!(self, item(id, value, out))
+    }
+
+    pub(crate) fn end(&self, id: u32, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, end(id, out)));
+    }
+
+    pub(crate) fn cancel(&self, id: u32, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, cancel(id, out)));
+    }
+
+    pub(crate) fn credit(&self, id: u32, items: u32, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, credit(id, items, out)));
+    }
+
+    pub(crate) fn ping(&self, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, ping(out)));
+    }
+
+    pub(crate) fn go_away(&self, go_away: &GoAway, out: &mut Vec<u8>) {
+        whole(out, |out| write!(self, go_away(go_away, out)));
+    }
+
+    /// Reads the frames of a message.
+    pub(crate) fn reader<'m>(&'m self, message: &'m Message) -> Reader<'m> {
+        if !self.converter.is_applicable(message) {
+            let kind = if message.is_text() { "text" } else { "binary" };
+            let text = format!("{} frames do not come in {kind} messages", self.converter.subprotocol());
+            return Reader::Inapplicable(BadFrame::new(text));
+        }
+        match self.layout {
+            Layout::Json => Reader::Json(JsonReader::new(self, message.as_bytes())),
+            Layout::Compact(array) => Reader::Compact(CompactReader::new(self, array, message.as_bytes())),
+        }
+    }
+}
+
+/// Writes what holds numbers and text only. These a converter writes (`Codec::native` has tried); one that does not
+/// even so leaves no half of a frame.
+fn whole(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), ConvertError>) {
+    let start = out.len();
+    if write(out).is_err() {
+        out.truncate(start);
+    }
+}
+
+impl<'m> Reader<'m> {
+    /// Reads the next frame up to its payload; `None` at the end of the message. [`finish`](Self::finish) follows.
+    pub(crate) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
+        match self {
+            Self::Json(reader) => reader.next(),
+            Self::Compact(reader) => reader.next(),
+            Self::Inapplicable(bad) => Err(bad.clone()),
+        }
+    }
+
+    /// Decodes the payload of the frame that `next` gave, once. An absent one decodes as null, absent arguments as an
+    /// empty array. When that fails, the frame is still to be finished, which passes the payload.
+    pub(crate) fn payload<T: Deserialize<'m>>(&mut self) -> Result<T, ConvertError> {
+        match self {
+            Self::Json(reader) => reader.payload(),
+            Self::Compact(reader) => reader.payload(),
+            Self::Inapplicable(bad) => Err(ConvertError::new(ConvertErrorKind::NotApplicable, bad.text())),
+        }
+    }
+
+    /// Ends the frame that `next` gave: passes what was not decoded, and reads what comes late.
+    pub(crate) fn finish(&mut self) -> Result<Tail, BadFrame> {
+        match self {
+            Self::Json(reader) => reader.finish(),
+            Self::Compact(reader) => reader.finish(),
+            Self::Inapplicable(bad) => Err(bad.clone()),
+        }
+    }
+}

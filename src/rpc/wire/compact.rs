@@ -1,0 +1,177 @@
+//! Writes frames as arrays, the payload last. Knows no reading.
+
+use converse_core::{ContentConverter, ConvertError};
+use serde::Serialize;
+
+use super::{Array, GoAway, Hello, metadata::Outgoing, plain};
+use crate::{
+    rpc::{Metadata, Status},
+    session::AnyConverter,
+};
+
+/// The first element of a frame.
+pub(super) mod kind {
+    pub(crate) const HELLO: u32 = 0;
+    pub(crate) const CALL: u32 = 1;
+    pub(crate) const NOTIFY: u32 = 2;
+    pub(crate) const OK: u32 = 3;
+    pub(crate) const ERR: u32 = 4;
+    pub(crate) const ITEM: u32 = 5;
+    pub(crate) const END: u32 = 6;
+    pub(crate) const CANCEL: u32 = 7;
+    pub(crate) const CREDIT: u32 = 8;
+    pub(crate) const PING: u32 = 12;
+    pub(crate) const GO_AWAY: u32 = 13;
+}
+
+/// Writes an array of `count` elements, at most 15, of which the kind is the first.
+fn array(
+    converter: &AnyConverter,
+    array: Array,
+    count: u8,
+    kind: u32,
+    out: &mut Vec<u8>,
+    elements: impl FnOnce(&mut Vec<u8>) -> Result<(), ConvertError>,
+) -> Result<(), ConvertError> {
+    let start = out.len();
+    match array {
+        Array::MessagePack => out.push(0x90 | count),
+        Array::Cbor => out.push(0x80 | count),
+        Array::Plain => converter.encode(&count, out)?,
+    }
+    converter.encode(&kind, out)?;
+    elements(out)?;
+    if array == Array::Plain {
+        plain::put_length(converter, start, out)?;
+    }
+    Ok(())
+}
+
+pub(super) fn hello(
+    converter: &AnyConverter,
+    style: Array,
+    hello: &Hello,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 2, kind::HELLO, out, |out| converter.encode(hello, out))
+}
+
+pub(super) fn invoke<A: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    style: Array,
+    id: Option<u32>,
+    method: &str,
+    meta: &Metadata,
+    args: &A,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    let meta = Outgoing::of(meta);
+    let count = 3 + u8::from(id.is_some()) + u8::from(meta.is_some());
+    let kind = if id.is_some() { kind::CALL } else { kind::NOTIFY };
+    array(converter, style, count, kind, out, |out| {
+        if let Some(id) = id {
+            converter.encode(&id, out)?;
+        }
+        converter.encode(method, out)?;
+        if let Some(meta) = meta {
+            converter.encode(&meta, out)?;
+        }
+        converter.encode(args, out)
+    })
+}
+
+pub(super) fn ok<T: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 3, kind::OK, out, |out| {
+        converter.encode(&id, out)?;
+        converter.encode(value, out)
+    })
+}
+
+pub(super) fn ok_empty(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 2, kind::OK, out, |out| converter.encode(&id, out))
+}
+
+pub(super) fn err(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    status: &Status,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    let data = status.data_in(converter);
+    array(converter, style, 4 + u8::from(data.is_some()), kind::ERR, out, |out| {
+        converter.encode(&id, out)?;
+        converter.encode(&i64::from(status.code().number()), out)?;
+        converter.encode(status.message(), out)?;
+        out.extend_from_slice(data.unwrap_or_default());
+        Ok(())
+    })
+}
+
+pub(super) fn item<T: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 3, kind::ITEM, out, |out| {
+        converter.encode(&id, out)?;
+        converter.encode(value, out)
+    })
+}
+
+pub(super) fn end(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 2, kind::END, out, |out| converter.encode(&id, out))
+}
+
+pub(super) fn cancel(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 2, kind::CANCEL, out, |out| converter.encode(&id, out))
+}
+
+pub(super) fn credit(
+    converter: &AnyConverter,
+    style: Array,
+    id: u32,
+    items: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 3, kind::CREDIT, out, |out| {
+        converter.encode(&id, out)?;
+        converter.encode(&items, out)
+    })
+}
+
+pub(super) fn ping(converter: &AnyConverter, style: Array, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    array(converter, style, 1, kind::PING, out, |_| Ok(()))
+}
+
+pub(super) fn go_away(
+    converter: &AnyConverter,
+    style: Array,
+    go_away: &GoAway,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    array(converter, style, 2, kind::GO_AWAY, out, |out| converter.encode(go_away, out))
+}

@@ -1,0 +1,123 @@
+//! Writes frames as JSON objects, keys in the order of the specification. Knows no reading.
+
+use std::io::Write;
+
+use converse_core::{ContentConverter, ConvertError, ConvertErrorKind};
+use serde::Serialize;
+
+use super::{GoAway, Hello, codes, metadata::Outgoing};
+use crate::{
+    rpc::{Metadata, Status},
+    session::AnyConverter,
+};
+
+pub(super) fn hello(converter: &AnyConverter, hello: &Hello, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    out.extend_from_slice(br#"{"hello":"#);
+    converter.encode(hello, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+pub(super) fn invoke<A: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    id: Option<u32>,
+    method: &str,
+    meta: &Metadata,
+    args: &A,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    out.push(b'{');
+    if let Some(id) = id {
+        put(out, format_args!(r#""id":{id},"#))?;
+    }
+    out.extend_from_slice(br#""method":"#);
+    converter.encode(method, out)?;
+    out.extend_from_slice(br#","params":"#);
+    converter.encode(args, out)?;
+    if let Some(meta) = Outgoing::of(meta) {
+        out.extend_from_slice(br#","meta":"#);
+        converter.encode(&meta, out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+pub(super) fn ok<T: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    id: u32,
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    put(out, format_args!(r#"{{"id":{id},"result":"#))?;
+    converter.encode(value, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+pub(super) fn ok_empty(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    put(out, format_args!(r#"{{"id":{id},"result":null}}"#))
+}
+
+pub(super) fn err(
+    converter: &AnyConverter,
+    id: u32,
+    status: &Status,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    out.push(b'{');
+    if id != 0 {
+        put(out, format_args!(r#""id":{id},"#))?;
+    }
+    put(out, format_args!(r#""error":{{"code":{},"message":"#, codes::to_json(status.code())))?;
+    converter.encode(status.message(), out)?;
+    if let Some(data) = status.data_in(converter) {
+        out.extend_from_slice(br#","data":"#);
+        out.extend_from_slice(data);
+    }
+    out.extend_from_slice(b"}}");
+    Ok(())
+}
+
+pub(super) fn item<T: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    id: u32,
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    put(out, format_args!(r#"{{"id":{id},"item":"#))?;
+    converter.encode(value, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+pub(super) fn end(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    put(out, format_args!(r#"{{"id":{id},"end":true}}"#))
+}
+
+pub(super) fn cancel(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    put(out, format_args!(r#"{{"cancel":{id}}}"#))
+}
+
+pub(super) fn credit(_: &AnyConverter, id: u32, items: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    put(out, format_args!(r#"{{"id":{id},"credit":{items}}}"#))
+}
+
+pub(super) fn ping(_: &AnyConverter, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    out.extend_from_slice(b"{}");
+    Ok(())
+}
+
+pub(super) fn go_away(
+    converter: &AnyConverter,
+    go_away: &GoAway,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    out.extend_from_slice(br#"{"goaway":"#);
+    converter.encode(go_away, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) -> Result<(), ConvertError> {
+    out.write_fmt(text).map_err(|error| ConvertError::new(ConvertErrorKind::Encode, error.to_string()))
+}
