@@ -43,6 +43,9 @@ pub enum ConnectError {
     /// The server refused, or its answer breaks a rule.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// The server agreed on no subprotocol that can be spoken here; what it did agree on.
+    #[error("no subprotocol of a conversation was agreed on, but {0:?}")]
+    Subprotocol(Option<String>),
     /// The connection was not there in time.
     #[error("no connection in time")]
     Timeout,

@@ -4,7 +4,7 @@ mod dial;
 mod error;
 mod stream;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use crate::{
     extension::ExtensionStack,
     frame::Role,
     handshake::ClientHandshake,
-    session::{BoxError, Outcome, RawSession, Session, SessionOptions, Setup},
+    session::{AnyHandler, BoxError, Outcome, RawSession, Session, SessionOptions, Setup},
 };
 
 /// What a client asks for and how long it waits; dials as often as it is asked to.
@@ -138,6 +138,26 @@ impl Client {
         }
         // Without a result the handler outlived the connection, and was dropped.
         returned.unwrap_or_else(|| Err(ConnectError::HandlerDropped.into()))
+    }
+
+    /// Connects, and lets what `handler` makes of the session run beside the driver, in a task of its own.
+    pub(crate) async fn connect_beside<R>(
+        &self,
+        url: &str,
+        handler: impl FnOnce(Session) -> (Pin<Box<AnyHandler>>, R),
+    ) -> Result<R, ConnectError> {
+        let (setup, stream) = self.dial(url, false).await?;
+        let (conversation, rest) = setup.start(stream, |session| {
+            let (handler, rest) = handler(session);
+            (Some(handler), rest)
+        });
+        tokio::spawn(conversation);
+        Ok(rest)
+    }
+
+    /// Returns a client whose sessions have other options.
+    pub(crate) fn with_options(&self, change: impl FnOnce(&SessionOptions) -> SessionOptions) -> Self {
+        Self { options: Arc::new(change(&self.options)), ..self.clone() }
     }
 
     async fn dial(&self, url: &str, raw: bool) -> Result<(Setup, Stream), ConnectError> {

@@ -180,6 +180,10 @@ impl Server {
         self
     }
 
+    pub(crate) fn session_options(&self) -> &SessionOptions {
+        &self.options
+    }
+
     /// Listens on an address; port 0 lets the system choose one.
     ///
     /// # Errors

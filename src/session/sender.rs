@@ -9,9 +9,10 @@ use crate::{
     engine::Closed,
     extension::SendHints,
     frame::{CloseReason, OpCode},
+    handshake::Request,
     message::opcode_of,
     session::{
-        AnyConverter,
+        AnyConverter, SessionOptions,
         error::{SendError, SendErrorKind, SessionError},
         link::Link,
         outbox::{Body, Offered, Outgoing, message_of},
@@ -193,6 +194,25 @@ impl Sender {
     /// Tells whether messages are not taken any more.
     pub fn is_closed(&self) -> bool {
         self.link.engine(|engine| !engine.accepts_messages())
+    }
+
+    /// Drops what waits to be sent, and closes the conversation.
+    pub(crate) fn close_now(&self, reason: CloseReason) {
+        self.link.with_engine(|engine, now| engine.close_now(reason, now));
+        self.link.announce_end();
+    }
+
+    /// Returns what went over the wire at the end, if the conversation has ended.
+    pub(crate) fn try_closed(&self) -> Option<Arc<Closed>> {
+        self.link.lock().closed()
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        &self.link.request
+    }
+
+    pub(crate) fn options(&self) -> &SessionOptions {
+        &self.link.options
     }
 
     /// Returns how many bytes were accepted and have not left.

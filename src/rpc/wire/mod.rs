@@ -122,21 +122,18 @@ macro_rules! write {
 impl Codec {
     /// Writes frames with a converter: as JSON objects, or as compact arrays in any other format.
     ///
-    /// # Errors
-    /// When the converter does not tell where a value ends: see `ContentConverter::decode_prefix_seed`.
-    pub(crate) fn native(converter: AnyConverter) -> Result<Self, ConvertError> {
+    /// A converter that does not tell where a value ends (see `ContentConverter::decode_prefix_seed`) reads no frame.
+    pub(crate) fn native(converter: AnyConverter) -> Self {
         let layout = match converter.subprotocol() {
             "json" => Layout::Json,
             "msgpack" => Layout::Compact(Array::MessagePack),
             "cbor" => Layout::Compact(Array::Cbor),
             _ => Layout::Compact(Array::Plain),
         };
-        if layout == Layout::Compact(Array::Plain) {
-            plain::check(&converter)?;
-        }
         let mut null = Vec::new();
-        converter.encode(&(), &mut null)?;
-        Ok(Self { converter, layout, null })
+        // A converter that cannot express it has no absent values.
+        let _ = converter.encode(&(), &mut null);
+        Self { converter, layout, null }
     }
 
     /// Returns the converter of the values.
@@ -147,6 +144,18 @@ impl Codec {
     /// Tells whether the frames are those of JSON-RPC 2.0.
     pub(crate) fn is_json_rpc(&self) -> bool {
         false
+    }
+
+    /// Writes what announces a stream to its caller before its first item.
+    pub(crate) fn accept(&self, _id: u32, _method: &str, _out: &mut Vec<u8>) {}
+
+    /// Takes the one frame that ends a call which was served, and gives what is to be sent for it.
+    pub(crate) fn commit(&self, _id: u32, frame: Vec<u8>) -> Option<Vec<u8>> {
+        Some(frame)
+    }
+
+    pub(crate) fn json_rpc(converter: AnyConverter, _role: crate::frame::Role) -> Self {
+        Self::native(converter)
     }
 
     /// Returns what stands between two frames in one message; `None` where each frame is a message of its own.

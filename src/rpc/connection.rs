@@ -1,0 +1,333 @@
+//! What all that takes part in a conversation shares. Knows no handler; the loop that serves is elsewhere.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use futures::{future::AbortHandle, task::AtomicWaker};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    engine::Closed,
+    frame::{CloseReason, Role},
+    rpc::{
+        Code, Options, Stats, Status,
+        credit::Credit,
+        error::{Disconnected, End},
+        lanes::{Lane, Room},
+        receive::{Failure, Receive},
+        running::Running,
+        stats::Counters,
+        tables::{Made, Tables, too_long},
+        wire::{Codec, Hello},
+    },
+    session::Sender,
+};
+
+/// Bytes of calls that wait to be sent before further calls wait.
+const CALLS_ROOM: usize = 64 * 1024;
+/// Bytes of stream items that wait to be sent before the streams wait, in turn.
+const ITEMS_ROOM: usize = 32 * 1024;
+
+/// A conversation, as its task, its callers and its handlers see it.
+pub(crate) struct Connection {
+    pub(crate) codec: Codec,
+    pub(crate) options: Options,
+    pub(crate) role: Role,
+    pub(crate) sender: Sender,
+    pub(crate) counters: Counters,
+    tables: Mutex<Tables>,
+    /// The conversation's task.
+    task: AtomicWaker,
+    /// Whether the task runs, or was woken and has not run since.
+    awake: AtomicBool,
+    next_id: AtomicU32,
+    /// Room for calls and for items, given out in the order it is asked for.
+    calls: Semaphore,
+    items: Semaphore,
+}
+
+/// What a call brings along.
+pub(crate) struct Calling {
+    pub(crate) slot: Arc<dyn Receive>,
+    pub(crate) deadline: Option<Instant>,
+    /// What sends the request stream, with how to end it and the credit for it.
+    pub(crate) sends: Option<(Running, AbortHandle, Arc<Credit>)>,
+}
+
+impl Connection {
+    pub(crate) fn new(codec: Codec, options: Options, role: Role, sender: Sender) -> Self {
+        Self {
+            codec,
+            options,
+            role,
+            sender,
+            counters: Counters::default(),
+            tables: Mutex::default(),
+            task: AtomicWaker::new(),
+            awake: AtomicBool::new(true),
+            next_id: AtomicU32::new(match role {
+                Role::Client => 1,
+                Role::Server => 2,
+            }),
+            calls: Semaphore::new(CALLS_ROOM),
+            items: Semaphore::new(ITEMS_ROOM),
+        }
+    }
+
+    /// Takes the lock. No code of the application runs under it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the next id of a call of this end.
+    pub(crate) fn next_id(&self) -> u32 {
+        loop {
+            let id = self.next_id.fetch_add(2, Ordering::Relaxed);
+            // Behind four thousand million calls the ids begin again.
+            if id != 0 && !self.lock().made.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Tells whether this end sends pings, which a browser's page can see.
+    pub(crate) fn pings(&self) -> bool {
+        self.role == Role::Server && !self.codec.is_json_rpc()
+    }
+
+    /// Tells whether this end answers them.
+    pub(crate) fn answers_pings(&self) -> bool {
+        self.role == Role::Client
+    }
+
+    /// Tells whether a call's id is one of this end.
+    pub(crate) fn is_own(&self, id: u32) -> bool {
+        (id % 2 == 1) == (self.role == Role::Client)
+    }
+
+    /// Waits for room for a call's frame, and takes it.
+    pub(crate) async fn room_for_call(&self, len: usize, deadline: Option<Instant>) -> Result<Room, Failure> {
+        let room = len.min(CALLS_ROOM);
+        let permits = u32::try_from(room).unwrap_or(u32::MAX);
+        if self.calls.try_acquire_many(permits).map(|permit| permit.forget()).is_err() {
+            let waiting = self.calls.acquire_many(permits);
+            let acquired = match deadline {
+                Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
+                None => waiting.await,
+            };
+            acquired.map_err(|_| self.lost())?.forget();
+        }
+        Ok(Room { calls: room, items: 0 })
+    }
+
+    /// Waits for room for an item's frame, and takes it.
+    pub(crate) async fn room_for_item(&self, len: usize) -> Room {
+        let room = len.min(ITEMS_ROOM);
+        // It is never closed: who waits is dropped with the conversation.
+        if let Ok(permit) = self.items.acquire_many(u32::try_from(room).unwrap_or(u32::MAX)).await {
+            permit.forget();
+        }
+        Room { calls: 0, items: room }
+    }
+
+    /// Gives room back.
+    pub(crate) fn give_back(&self, room: Room) {
+        if room.calls > 0 {
+            self.calls.add_permits(room.calls);
+        }
+        if room.items > 0 {
+            self.items.add_permits(room.items);
+        }
+    }
+
+    /// Sends a call, and waits for its answer from then on.
+    pub(crate) fn start(&self, id: u32, frame: Vec<u8>, room: Room, calling: Calling) -> Result<(), Failure> {
+        let mut tables = self.lock();
+        if let Some(failure) = tables.refuses(frame.len()) {
+            drop(tables);
+            self.give_back(room);
+            return Err(failure);
+        }
+        let Calling { slot, deadline, sends } = calling;
+        let sends = sends.map(|(running, abort, credit)| {
+            tables.adopted.push(running);
+            (abort, credit)
+        });
+        let position = tables.push(Lane::Calls, frame, room, self.codec.separator());
+        tables.made.insert(id, Made { slot, deadline, position, sends });
+        tables.wait_until(deadline);
+        drop(tables);
+        self.wake();
+        Ok(())
+    }
+
+    /// Sends a notification.
+    pub(crate) fn notify(&self, frame: Vec<u8>, room: Room) -> Result<(), Failure> {
+        let mut tables = self.lock();
+        if let Some(failure) = tables.refuses(frame.len()) {
+            drop(tables);
+            self.give_back(room);
+            return Err(failure);
+        }
+        tables.push(Lane::Calls, frame, room, self.codec.separator());
+        drop(tables);
+        self.wake();
+        Ok(())
+    }
+
+    /// Returns how many items a request stream of the peer may be ahead.
+    pub(crate) fn window(&self) -> u32 {
+        // Nobody has told a JSON-RPC client of another one.
+        if self.codec.is_json_rpc() { Hello::default().window } else { self.options.window }
+    }
+
+    /// Returns the credit that a response stream begins with.
+    pub(crate) fn response_credit(&self) -> Credit {
+        // JSON-RPC clients give none.
+        if self.codec.is_json_rpc() { Credit::unlimited() } else { self.credit() }
+    }
+
+    /// Returns the credit that a stream towards the peer begins with.
+    pub(crate) fn credit(&self) -> Credit {
+        Credit::new(self.lock().peer.as_ref().map_or_else(|| Hello::default().window, |hello| hello.window))
+    }
+
+    /// Ends a call of this end that cannot go on.
+    pub(crate) fn fail(&self, id: u32, status: Status) {
+        let Some(made) = self.lock().made.remove(&id) else { return };
+        made.slot.fail(Failure::Status(status));
+        self.cancel(id, made);
+    }
+
+    /// Sends a frame, and wakes the task for it.
+    pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: Room) {
+        let mut tables = self.lock();
+        if tables.end.is_none() {
+            tables.push(lane, frame, room, self.codec.separator());
+        }
+        drop(tables);
+        self.wake();
+    }
+
+    /// Tells whether the peer takes a frame of so many bytes.
+    pub(crate) fn fits(&self, len: usize) -> Result<(), Status> {
+        let longest = self.lock().longest_message();
+        if len as u64 <= longest {
+            return Ok(());
+        }
+        Err(Status::new(Code::RESOURCE_EXHAUSTED, too_long(len, longest)))
+    }
+
+    /// Gives a call up that nobody waits for any more.
+    pub(crate) fn give_up(&self, id: u32) {
+        let Some(made) = self.lock().made.remove(&id) else { return };
+        self.cancel(id, made);
+    }
+
+    /// Tells the peer that nobody waits for a call any more.
+    pub(crate) fn cancel(&self, id: u32, made: Made) {
+        made.stop_sending();
+        let mut frame = Vec::new();
+        self.codec.cancel(id, &mut frame);
+        self.push(Lane::Calls, frame, Room::default());
+    }
+
+    /// Gives credit to the sender of a stream.
+    pub(crate) fn give_credit(&self, id: u32, items: u32) {
+        let mut frame = Vec::new();
+        self.codec.credit(id, items, &mut frame);
+        self.push(Lane::Control, frame, Room::default());
+    }
+
+    /// Wakes the conversation's task, unless it runs.
+    pub(crate) fn wake(&self) {
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            self.task.wake();
+        }
+    }
+
+    /// Notes that the task runs.
+    pub(crate) fn runs(&self, cx: &std::task::Context<'_>) {
+        self.task.register(cx.waker());
+        self.awake.store(true, Ordering::Release);
+    }
+
+    /// Notes that the task is about to rest; `false` when something has come since it last looked.
+    pub(crate) fn rests(&self) -> bool {
+        self.awake.store(false, Ordering::Release);
+        let tables = self.lock();
+        tables.lanes.is_empty() && tables.adopted.is_empty()
+    }
+
+    /// Ends the conversation: every call that waits is told so. The first end counts.
+    pub(crate) fn end(&self, end: End) {
+        let mut tables = self.lock();
+        if tables.end.is_none() {
+            tables.end = Some(end.clone());
+        }
+        let made = std::mem::take(&mut tables.made);
+        let adopted = std::mem::take(&mut tables.adopted);
+        let (served, lanes) = (std::mem::take(&mut tables.served), &tables.lanes);
+        let failures: Vec<_> = made
+            .into_iter()
+            .map(|(_, made)| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
+            .collect();
+        tables.lanes.clear();
+        drop(tables);
+        drop(adopted);
+        self.calls.close();
+        for (disconnected, made) in failures {
+            made.stop_sending();
+            made.slot.fail(Failure::Disconnected(disconnected));
+        }
+        for served in served.into_values() {
+            crate::rpc::stats::count(&self.counters.dropped_handlers);
+            if let Some(stream) = served.receives {
+                stream.fail(Failure::Disconnected(Disconnected::new(true, &end)));
+            }
+            served.abort.abort();
+        }
+    }
+
+    /// Closes the connection from this end.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.sender.start_close(reason);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let queued = self.sender.queued_bytes();
+        let tables = self.lock();
+        let served_streams = tables.served.values().filter(|served| served.is_stream()).count();
+        let made_streams =
+            tables.made.values().filter(|made| made.slot.is_stream() || made.sends.is_some()).count();
+        Stats {
+            calls_in_flight: tables.made.len(),
+            served_in_flight: tables.served.len() + self.counters.notifications.load(Ordering::Relaxed),
+            streams_in_flight: served_streams + made_streams,
+            queued_bytes: tables.lanes.bytes() + queued,
+            served: load(&self.counters.served),
+            refused: load(&self.counters.refused),
+            dropped_handlers: load(&self.counters.dropped_handlers),
+            credit_stalls: load(&self.counters.credit_stalls),
+        }
+    }
+
+    /// Returns how the session ended, if it did.
+    pub(crate) async fn closed(&self) -> Arc<Closed> {
+        self.sender.closed().await
+    }
+
+    fn lost(&self) -> Failure {
+        let tables = self.lock();
+        match &tables.end {
+            Some(end) => Failure::Disconnected(Disconnected::new(false, end)),
+            None => Failure::Status(Status::new(Code::UNAVAILABLE, "the conversation ends")),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The task of a conversation: receives, runs the handlers, keeps the deadlines, sends. Knows no socket.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::{
+    frame::{CloseCode, CloseReason, Role},
+    rpc::{
+        Router,
+        connection::Connection,
+        error::End,
+        lanes::{Lane, Room},
+        running::Running,
+        tables::earlier,
+    },
+    session::{SendErrorKind, Session},
+};
+
+/// Messages that are handled, and handlers that are continued, before others have their turn.
+const TURN: usize = 64;
+/// Bytes that wait in the session before calls and stream items wait here, where answers can still pass them.
+const SESSION_QUEUE: usize = 32 * 1024;
+/// A time that is far enough away to mean never.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The task of one conversation.
+pub(crate) struct Conversation {
+    pub(super) connection: Arc<Connection>,
+    pub(super) router: Arc<Router>,
+    pub(super) running: FuturesUnordered<Running>,
+    session: Session,
+    /// Whether the peer's hello has come.
+    pub(super) greeted: bool,
+    hello_due: Option<Instant>,
+    ping_due: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+    /// Completes when the session has sent what it holds; calls and items wait for it.
+    flushed: Option<BoxFuture<'static, ()>>,
+}
+
+/// Why this end closes a conversation.
+#[derive(Debug)]
+pub(super) struct Fatal {
+    pub(super) code: u16,
+    pub(super) text: String,
+}
+
+impl Conversation {
+    pub(crate) fn new(session: Session, connection: Arc<Connection>, router: Arc<Router>) -> Self {
+        let now = Instant::now();
+        let json_rpc = connection.codec.is_json_rpc();
+        let hello = connection.options.hello_timeout;
+        let ping = connection.options.ping_interval.filter(|_| connection.pings());
+        Self {
+            router,
+            running: FuturesUnordered::new(),
+            session,
+            greeted: json_rpc,
+            hello_due: now.checked_add(hello).filter(|_| !json_rpc),
+            ping_due: ping.and_then(|interval| now.checked_add(interval)),
+            timer: Box::pin(sleep_until(now + NEVER)),
+            flushed: None,
+            connection,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.connection.role
+    }
+
+    /// Holds the conversation up to its end.
+    pub(crate) async fn run(mut self) {
+        if !self.greeted {
+            let mut frame = Vec::new();
+            let max_message = self.connection.sender.options().limits().max_message_size;
+            let hello = self.connection.options.hello(self.connection.role, max_message);
+            self.connection.codec.hello(&hello, &mut frame);
+            self.connection.push(Lane::Control, frame, Room::default());
+        }
+        if let Err(fatal) = poll_fn(|cx| self.poll(cx)).await {
+            self.close(fatal);
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
+        loop {
+            self.connection.runs(cx);
+            let received = self.receive(cx)?;
+            if received == Received::End {
+                return Poll::Ready(Ok(()));
+            }
+            self.adopt();
+            let more = self.run_handlers(cx);
+            self.keep_time(cx)?;
+            self.send(cx)?;
+            if received == Received::More || more {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.connection.rests() || self.flushed.is_some() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Notes that the peer's hello has come.
+    pub(super) fn greet(&mut self) {
+        self.greeted = true;
+        self.hello_due = None;
+    }
+
+    /// Handles messages that have come, some at a time.
+    fn receive(&mut self, cx: &mut Context<'_>) -> Result<Received, Fatal> {
+        for _ in 0..TURN {
+            match self.session.poll_receive(cx) {
+                Poll::Pending => return Ok(Received::All),
+                Poll::Ready(Ok(Some(message))) => self.handle(&message, cx)?,
+                Poll::Ready(Ok(None) | Err(_)) => return Ok(Received::End),
+            }
+        }
+        Ok(Received::More)
+    }
+
+    /// Takes over what callers have left.
+    fn adopt(&mut self) {
+        let adopted = std::mem::take(&mut self.connection.lock().adopted);
+        self.running.extend(adopted);
+    }
+
+    /// Continues handlers; tells whether some are left that could go on.
+    fn run_handlers(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..TURN {
+            let Poll::Ready(Some((task, result))) = self.running.poll_next_unpin(cx) else { return false };
+            self.finish(task, result);
+        }
+        true
+    }
+
+    /// Ends what is out of time, and waits for what is next.
+    fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
+        loop {
+            let due = earlier(self.connection.lock().due, earlier(self.hello_due, self.ping_due));
+            let Some(due) = due else { return Ok(()) };
+            let now = Instant::now();
+            if due > now {
+                if self.timer.deadline() != due {
+                    self.timer.as_mut().reset(due);
+                }
+                if self.timer.as_mut().poll(cx).is_pending() {
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.hello_due.is_some_and(|due| due <= now) {
+                return Err(Fatal::new(super::HELLO_TIMEOUT, "no hello in time"));
+            }
+            if self.ping_due.is_some_and(|due| due <= now) {
+                self.ping(now);
+            }
+            self.expire(now);
+        }
+    }
+
+    fn ping(&mut self, now: Instant) {
+        let mut frame = Vec::new();
+        self.connection.codec.ping(&mut frame);
+        self.connection.push(Lane::Control, frame, Room::default());
+        self.ping_due = self.connection.options.ping_interval.and_then(|interval| now.checked_add(interval));
+    }
+
+    /// Gives the session what it may send, and closes the connection when the peer reads too slowly for the answers.
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
+        loop {
+            let slow = self.is_slow(cx);
+            let batch = self.connection.lock().lanes.pop(slow);
+            let Some(batch) = batch else { break };
+            let message = self.connection.codec.message(batch.frames);
+            let sent = self.session.try_send(message);
+            self.connection.give_back(batch.room);
+            match sent {
+                Ok(()) => {}
+                Err(error) if is_full(&error) => {
+                    return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
+                }
+                // What remains to be said is in the end that is received next.
+                Err(_) => break,
+            }
+        }
+        if self.is_gone() {
+            return Err(Fatal::new(super::GOING_AWAY, "going away"));
+        }
+        Ok(())
+    }
+
+    /// Tells whether so much waits in the session that only answers should follow.
+    fn is_slow(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(flushed) = &mut self.flushed {
+            if flushed.as_mut().poll(cx).is_pending() {
+                return true;
+            }
+            self.flushed = None;
+        }
+        if self.connection.sender.queued_bytes() < SESSION_QUEUE {
+            return false;
+        }
+        let sender = self.connection.sender.clone();
+        self.flushed = Some(Box::pin(async move {
+            // The end of the conversation is told to who receives.
+            let _ = sender.flush().await;
+        }));
+        self.is_slow(cx)
+    }
+
+    /// Tells whether this end goes away and has nothing left to do.
+    fn is_gone(&self) -> bool {
+        let tables = self.connection.lock();
+        tables.goes.is_some()
+            && tables.served.is_empty()
+            && self.running.is_empty()
+            && tables.lanes.is_empty()
+    }
+
+    fn close(&self, fatal: Fatal) {
+        let Fatal { code, text } = fatal;
+        tracing::debug!(code, text, "conversation closed here");
+        let code = CloseCode::new(code).unwrap_or(CloseCode::INTERNAL_ERROR);
+        self.connection.end(End::Here(text.as_str().into()));
+        let reason = CloseReason::new(code, text);
+        if code.get() == super::TOO_SLOW {
+            self.connection.sender.close_now(reason);
+        } else {
+            self.connection.close(reason);
+        }
+    }
+}
+
+/// How much was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Received {
+    /// All there is.
+    All,
+    /// As much as others let it.
+    More,
+    /// The conversation has ended.
+    End,
+}
+
+impl Fatal {
+    pub(super) fn new(code: u16, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+impl Drop for Conversation {
+    /// Nothing waits on, however the task ended.
+    fn drop(&mut self) {
+        let end = match self.connection.sender.try_closed() {
+            Some(closed) => End::Closed(closed),
+            None => End::Here("the conversation's task has ended".into()),
+        };
+        self.connection.end(end);
+    }
+}
+
+fn is_full(error: &crate::session::SessionError) -> bool {
+    matches!(error, crate::session::SessionError::Send(error) if *error.kind() == SendErrorKind::Full)
+}

@@ -1,0 +1,193 @@
+//! What waits to be sent: answers before calls before the items of streams. Pure data; knows no codec and no session.
+
+use std::{collections::VecDeque, ops::AddAssign};
+
+/// How many bytes of frames share a message.
+const MESSAGE: usize = 16 * 1024;
+
+/// Which frames pass which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Control frames, and answers of calls that are no streams. They do not wait for the peer to read.
+    Control,
+    /// Calls, notifications, and what cancels calls.
+    Calls,
+    /// Items of streams, and what ends these.
+    Items,
+}
+
+/// The frames that wait, as the messages that they will be.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    lanes: [Queue; 3],
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    batches: VecDeque<Batch>,
+    /// How many batches were taken since the beginning.
+    taken: u64,
+}
+
+/// Frames that leave in one message.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) frames: Vec<u8>,
+    /// Room to give back when the batch has left.
+    pub(crate) room: Room,
+}
+
+/// Bytes of room that frames have taken, by who waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) calls: usize,
+    pub(crate) items: usize,
+}
+
+/// How frames are put together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joining {
+    /// What stands between two frames; `None` where each is a message of its own.
+    pub(crate) separator: Option<&'static [u8]>,
+    /// How many bytes a message may have.
+    pub(crate) longest: usize,
+}
+
+impl Lanes {
+    /// Adds a frame; returns the position of its batch, for [`has_left`](Self::has_left).
+    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
+        let queue = &mut self.lanes[lane as usize];
+        let longest = joining.longest.min(MESSAGE);
+        match (joining.separator, queue.batches.back_mut()) {
+            (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
+                last.frames.extend_from_slice(between);
+                last.frames.extend_from_slice(&frame);
+                last.room += room;
+                self.bytes += between.len() + frame.len();
+            }
+            _ => {
+                self.bytes += frame.len();
+                queue.batches.push_back(Batch { frames: frame, room });
+            }
+        }
+        queue.taken + queue.batches.len() as u64 - 1
+    }
+
+    /// Takes the next message; only one of control frames and answers when the peer reads too slowly for more.
+    pub(crate) fn pop(&mut self, slow: bool) -> Option<Batch> {
+        let open = if slow { Lane::Calls } else { Lane::Items };
+        let lanes = self.lanes.iter_mut().take(if slow { open as usize } else { open as usize + 1 });
+        let queue = lanes.into_iter().find(|queue| !queue.batches.is_empty())?;
+        let batch = queue.batches.pop_front()?;
+        queue.taken += 1;
+        self.bytes -= batch.frames.len();
+        Some(batch)
+    }
+
+    /// Tells whether a frame was taken.
+    pub(crate) fn has_left(&self, lane: Lane, position: u64) -> bool {
+        position < self.lanes[lane as usize].taken
+    }
+
+    /// Tells whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|queue| queue.batches.is_empty())
+    }
+
+    /// Returns how many bytes wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Drops what waits.
+    pub(crate) fn clear(&mut self) {
+        self.lanes.iter_mut().for_each(|queue| queue.batches = VecDeque::new());
+        self.bytes = 0;
+    }
+}
+
+impl AddAssign for Room {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.items += other.items;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LINES: Joining = Joining { separator: Some(b"\n"), longest: usize::MAX };
+
+    fn push(lanes: &mut Lanes, lane: Lane, frame: &str, joining: Joining) -> u64 {
+        lanes.push(lane, frame.as_bytes().to_vec(), Room { calls: 1, items: 0 }, joining)
+    }
+
+    fn drain(lanes: &mut Lanes, slow: bool) -> Vec<String> {
+        std::iter::from_fn(|| lanes.pop(slow)).map(|batch| String::from_utf8(batch.frames).unwrap()).collect()
+    }
+
+    #[test]
+    fn answers_pass_calls_and_calls_pass_items() {
+        let mut lanes = Lanes::default();
+        push(&mut lanes, Lane::Items, "item", LINES);
+        push(&mut lanes, Lane::Calls, "call", LINES);
+        push(&mut lanes, Lane::Control, "ok", LINES);
+        assert_eq!(drain(&mut lanes, false), ["ok", "call", "item"]);
+    }
+
+    #[test]
+    fn only_answers_leave_for_a_slow_peer() {
+        let mut lanes = Lanes::default();
+        push(&mut lanes, Lane::Items, "item", LINES);
+        push(&mut lanes, Lane::Calls, "call", LINES);
+        push(&mut lanes, Lane::Control, "ok", LINES);
+        assert_eq!(drain(&mut lanes, true), ["ok"]);
+        assert!(!lanes.is_empty());
+        assert_eq!(drain(&mut lanes, false), ["call", "item"]);
+    }
+
+    #[test]
+    fn frames_share_a_message_in_their_order() {
+        let mut lanes = Lanes::default();
+        for frame in ["a", "b", "c"] {
+            push(&mut lanes, Lane::Control, frame, LINES);
+        }
+        assert_eq!(lanes.bytes(), 5);
+        let batch = lanes.pop(false).unwrap();
+        assert_eq!((batch.frames.as_slice(), batch.room.calls), (&b"a\nb\nc"[..], 3));
+        assert_eq!((lanes.bytes(), lanes.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn a_message_does_not_grow_beyond_what_the_peer_takes() {
+        let mut lanes = Lanes::default();
+        let joining = Joining { separator: Some(b""), longest: 4 };
+        for frame in ["ab", "cd", "efghij", "k"] {
+            push(&mut lanes, Lane::Control, frame, joining);
+        }
+        assert_eq!(drain(&mut lanes, false), ["abcd", "efghij", "k"]);
+    }
+
+    #[test]
+    fn frames_that_cannot_share_a_message_do_not() {
+        let mut lanes = Lanes::default();
+        let joining = Joining { separator: None, longest: usize::MAX };
+        push(&mut lanes, Lane::Control, "a", joining);
+        push(&mut lanes, Lane::Control, "b", joining);
+        assert_eq!(drain(&mut lanes, false), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_frame_has_left_with_its_message() {
+        let mut lanes = Lanes::default();
+        let position = push(&mut lanes, Lane::Calls, "a", LINES);
+        assert!(!lanes.has_left(Lane::Calls, position));
+        lanes.pop(false);
+        assert!(lanes.has_left(Lane::Calls, position));
+        let next = push(&mut lanes, Lane::Calls, "b", LINES);
+        assert!(!lanes.has_left(Lane::Calls, next));
+    }
+}

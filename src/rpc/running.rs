@@ -1,0 +1,108 @@
+//! A handler under way. Knows no table and no wire.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::future::{AbortHandle, Abortable};
+use tracing::Span;
+
+use crate::rpc::{Code, Reply, Status, spans};
+
+/// What a handler, or what stands in for one, becomes.
+pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
+
+/// A handler under way, which neither panics nor is heard of once it is aborted.
+pub(crate) struct Running {
+    work: Work,
+    /// Polls it only as long as it was not aborted.
+    guard: Option<Abortable<std::future::Pending<()>>>,
+    task: Task,
+    span: Span,
+}
+
+/// Whose work it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// A call of the peer.
+    Call(u32),
+    /// A notification of the peer.
+    Notification,
+    /// Work of this end's own calls, such as sending a request stream.
+    Own,
+}
+
+/// A future whose drop does not panic either.
+struct Work(Option<Handling>);
+
+impl Running {
+    /// Begins work that nobody can abort.
+    pub(crate) fn new(task: Task, work: Handling, span: Span) -> Self {
+        Self { work: Work(Some(work)), guard: None, task, span }
+    }
+
+    /// Polls it for the first time.
+    pub(crate) fn now(&mut self, cx: &mut Context<'_>) -> Option<(Task, Option<Result<Reply, Status>>)> {
+        match Pin::new(self).poll(cx) {
+            Poll::Ready(end) => Some(end),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Makes it end when the handle says so.
+    pub(crate) fn abortable(&mut self) -> AbortHandle {
+        let (handle, registration) = AbortHandle::new_pair();
+        self.guard = Some(Abortable::new(std::future::pending(), registration));
+        handle
+    }
+}
+
+impl Future for Running {
+    /// Whose work it was, and what came of it; nothing when it was aborted.
+    type Output = (Task, Option<Result<Reply, Status>>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(guard) = &mut this.guard {
+            if Pin::new(guard).poll(cx).is_ready() {
+                this.work.end();
+                return Poll::Ready((this.task, None));
+            }
+        }
+        let Some(work) = &mut this.work.0 else { return Poll::Ready((this.task, None)) };
+        let span = this.span.enter();
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        drop(span);
+        let result = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(_) => {
+                tracing::error!(parent: &this.span, "handler panicked");
+                // What a panic says is not for the peer.
+                Err(Status::new(Code::INTERNAL, ""))
+            }
+        };
+        spans::end(&this.span, result.as_ref().err().map(Status::code));
+        this.work.end();
+        Poll::Ready((this.task, Some(result)))
+    }
+}
+
+impl Work {
+    fn end(&mut self) {
+        let work = self.0.take();
+        // What a handler has held may panic when dropped; the connection goes on.
+        if catch_unwind(AssertUnwindSafe(move || drop(work))).is_err() {
+            tracing::error!("handler panicked when dropped");
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

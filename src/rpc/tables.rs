@@ -1,0 +1,162 @@
+//! The calls that are under way, made and served, and what waits to be sent. Pure data; knows no lock and no task.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
+
+use futures::future::AbortHandle;
+use tokio::time::Instant;
+
+use crate::rpc::{
+    Code, Status,
+    credit::Credit,
+    error::{Disconnected, End},
+    lanes::{Joining, Lane, Lanes, Room},
+    receive::{Failure, Receive},
+    running::Running,
+    wire::{GoAway, Hello},
+};
+
+/// What a conversation's lock guards.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) lanes: Lanes,
+    pub(crate) made: HashMap<u32, Made, Hashing>,
+    pub(crate) served: HashMap<u32, Served, Hashing>,
+    /// What callers have left for the conversation's task to run.
+    pub(crate) adopted: Vec<Running>,
+    /// When the next deadline is due, or earlier.
+    pub(crate) due: Option<Instant>,
+    /// What the peer has said first.
+    pub(crate) peer: Option<Arc<Hello>>,
+    /// The peer takes no new calls.
+    pub(crate) peer_goes: Option<GoAway>,
+    /// This end takes no new calls.
+    pub(crate) goes: Option<GoAway>,
+    /// How the conversation ended.
+    pub(crate) end: Option<End>,
+}
+
+/// A call that this end has made.
+pub(crate) struct Made {
+    pub(crate) slot: Arc<dyn Receive>,
+    pub(crate) deadline: Option<Instant>,
+    /// Where the call stands in its lane.
+    pub(crate) position: u64,
+    /// What sends the request stream, with the credit for it.
+    pub(crate) sends: Option<(AbortHandle, Arc<Credit>)>,
+}
+
+/// A call that this end serves.
+pub(crate) struct Served {
+    /// Ends the handler.
+    pub(crate) abort: AbortHandle,
+    pub(crate) deadline: Option<Instant>,
+    /// Where the items of the request stream go.
+    pub(crate) receives: Option<Arc<dyn Receive>>,
+    /// The credit of the response stream, if there is one.
+    pub(crate) credit: Option<Arc<Credit>>,
+}
+
+impl Tables {
+    /// Adds a frame to what waits to be sent.
+    pub(crate) fn push(
+        &mut self,
+        lane: Lane,
+        frame: Vec<u8>,
+        room: Room,
+        separator: Option<&'static [u8]>,
+    ) -> u64 {
+        let longest = usize::try_from(self.longest_message()).unwrap_or(usize::MAX);
+        self.lanes.push(lane, frame, room, Joining { separator, longest })
+    }
+
+    /// Tells why a call or notification of so many bytes cannot be sent, if so.
+    pub(crate) fn refuses(&self, len: usize) -> Option<Failure> {
+        if let Some(end) = &self.end {
+            return Some(Failure::Disconnected(Disconnected::new(false, end)));
+        }
+        if let Some(going) = &self.peer_goes {
+            let text = format!("the peer takes no new calls: {}", going.reason);
+            return Some(Failure::Status(Status::new(Code::UNAVAILABLE, text)));
+        }
+        let longest = self.longest_message();
+        let status = || Failure::Status(Status::new(Code::RESOURCE_EXHAUSTED, too_long(len, longest)));
+        (len as u64 > longest).then(status)
+    }
+
+    /// Returns how many bytes a message to the peer may have.
+    pub(crate) fn longest_message(&self) -> u64 {
+        self.peer.as_ref().map_or(Hello::default().max_message, |hello| hello.max_message)
+    }
+
+    /// Notes a deadline.
+    pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) {
+        self.due = earlier(self.due, deadline);
+    }
+
+    /// Takes the calls out whose deadline has passed: those made, and the ids of those served.
+    pub(crate) fn expire(&mut self, now: Instant) -> (Vec<(u32, Made)>, Vec<(u32, Served)>) {
+        let is_late = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let made = self.made.extract_if(|_, made| is_late(made.deadline)).collect();
+        let served = self.served.extract_if(|_, served| is_late(served.deadline)).collect();
+        let made_due = self.made.values().filter_map(|made| made.deadline).min();
+        let served_due = self.served.values().filter_map(|served| served.deadline).min();
+        self.due = earlier(made_due, served_due);
+        (made, served)
+    }
+}
+
+impl Served {
+    /// Tells whether a stream belongs to the call.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.receives.is_some() || self.credit.is_some()
+    }
+
+    /// Tells whether the answer is a stream.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.credit.is_some()
+    }
+}
+
+impl Made {
+    /// Ends the request stream.
+    pub(crate) fn stop_sending(&self) {
+        if let Some((abort, _)) = &self.sends {
+            abort.abort();
+        }
+    }
+}
+
+/// Says that a frame is longer than the peer takes.
+pub(crate) fn too_long(len: usize, longest: u64) -> String {
+    format!("{len} bytes, and the peer takes {longest}")
+}
+
+/// Returns the earlier of two instants that may not be.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+/// Hashes ids. Those of a peer are few at a time, so that nothing is gained by choosing them badly.
+pub(crate) type Hashing = BuildHasherDefault<IdHasher>;
+
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        // Fibonacci hashing: consecutive ids end far apart, in the upper bits too.
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
