@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
@@ -28,6 +28,8 @@ use crate::{
     session::Sender,
 };
 
+/// Bytes of answers that wait to be sent before further answers wait, in flight as long as they do.
+const ANSWERS_ROOM: usize = 256 * 1024;
 /// Bytes of calls that wait to be sent before further calls wait.
 const CALLS_ROOM: usize = 64 * 1024;
 /// Bytes of stream items that wait to be sent before the streams wait, in turn.
@@ -45,8 +47,9 @@ pub(crate) struct Connection {
     task: AtomicWaker,
     /// Whether the task runs, or was woken and has not run since.
     awake: AtomicBool,
-    next_id: AtomicU32,
-    /// Room for calls and for items, given out in the order it is asked for.
+    next_id: AtomicU64,
+    /// Room for answers, calls and items, given out in the order it is asked for.
+    answers: Semaphore,
     calls: Semaphore,
     items: Semaphore,
 }
@@ -70,10 +73,11 @@ impl Connection {
             tables: Mutex::default(),
             task: AtomicWaker::new(),
             awake: AtomicBool::new(true),
-            next_id: AtomicU32::new(match role {
+            next_id: AtomicU64::new(match role {
                 Role::Client => 1,
                 Role::Server => 2,
             }),
+            answers: Semaphore::new(ANSWERS_ROOM),
             calls: Semaphore::new(CALLS_ROOM),
             items: Semaphore::new(ITEMS_ROOM),
         }
@@ -87,8 +91,12 @@ impl Connection {
     /// Gives the next id of a call of this end.
     pub(crate) fn next_id(&self) -> u32 {
         loop {
-            let id = self.next_id.fetch_add(2, Ordering::Relaxed);
-            // Behind four thousand million calls the ids begin again.
+            let count = self.next_id.fetch_add(2, Ordering::Relaxed);
+            if let Ok(id) = u32::try_from(count) {
+                return id;
+            }
+            // Behind four thousand million calls the ids begin again, between those that are still in use.
+            let id = (count & u64::from(u32::MAX)) as u32;
             if id != 0 && !self.lock().made.contains_key(&id) {
                 return id;
             }
@@ -113,30 +121,49 @@ impl Connection {
     /// Waits for room for a call's frame, and takes it.
     pub(crate) async fn room_for_call(&self, len: usize, deadline: Option<Instant>) -> Result<Room, Failure> {
         let room = len.min(CALLS_ROOM);
-        let permits = u32::try_from(room).unwrap_or(u32::MAX);
-        if self.calls.try_acquire_many(permits).map(|permit| permit.forget()).is_err() {
-            let waiting = self.calls.acquire_many(permits);
+        if self.calls.try_acquire_many(permits(room)).map(|permit| permit.forget()).is_err() {
+            let waiting = self.calls.acquire_many(permits(room));
             let acquired = match deadline {
                 Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
                 None => waiting.await,
             };
             acquired.map_err(|_| self.lost())?.forget();
         }
-        Ok(Room { calls: room, items: 0 })
+        Ok(Room { calls: room, ..Room::default() })
+    }
+
+    /// Takes room for an answer's frame, if there is some.
+    pub(crate) fn try_room_for_answer(&self, len: usize) -> Option<Room> {
+        let room = len.min(ANSWERS_ROOM);
+        self.answers.try_acquire_many(permits(room)).ok()?.forget();
+        Some(Room { answers: room, ..Room::default() })
+    }
+
+    /// Waits for room for an answer's frame, and takes it.
+    pub(crate) async fn room_for_answer(&self, len: usize) -> Room {
+        let room = len.min(ANSWERS_ROOM);
+        // It is never closed: who waits is dropped with the conversation.
+        if let Ok(permit) = self.answers.acquire_many(permits(room)).await {
+            permit.forget();
+        }
+        Room { answers: room, ..Room::default() }
     }
 
     /// Waits for room for an item's frame, and takes it.
     pub(crate) async fn room_for_item(&self, len: usize) -> Room {
         let room = len.min(ITEMS_ROOM);
         // It is never closed: who waits is dropped with the conversation.
-        if let Ok(permit) = self.items.acquire_many(u32::try_from(room).unwrap_or(u32::MAX)).await {
+        if let Ok(permit) = self.items.acquire_many(permits(room)).await {
             permit.forget();
         }
-        Room { calls: 0, items: room }
+        Room { items: room, ..Room::default() }
     }
 
     /// Gives room back.
     pub(crate) fn give_back(&self, room: Room) {
+        if room.answers > 0 {
+            self.answers.add_permits(room.answers);
+        }
         if room.calls > 0 {
             self.calls.add_permits(room.calls);
         }
@@ -204,8 +231,11 @@ impl Connection {
         self.cancel(id, made);
     }
 
-    /// Sends a frame, and wakes the task for it.
+    /// Sends a frame, and wakes the task for it. An empty one is none: not every protocol has every frame.
     pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: Room) {
+        if frame.is_empty() {
+            return self.give_back(room);
+        }
         let mut tables = self.lock();
         if tables.end.is_none() {
             tables.push(lane, frame, room, self.codec.separator());
@@ -257,11 +287,11 @@ impl Connection {
         self.awake.store(true, Ordering::Release);
     }
 
-    /// Notes that the task is about to rest; `false` when something has come since it last looked.
-    pub(crate) fn rests(&self) -> bool {
+    /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send.
+    pub(crate) fn rests(&self, slow: bool) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
-        tables.lanes.is_empty() && tables.adopted.is_empty()
+        tables.lanes.is_empty(slow) && tables.adopted.is_empty()
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.
@@ -280,6 +310,7 @@ impl Connection {
         tables.lanes.clear();
         drop(tables);
         drop(adopted);
+        self.counters.notifications.store(0, Ordering::Relaxed);
         self.calls.close();
         for (disconnected, made) in failures {
             made.stop_sending();
@@ -300,7 +331,7 @@ impl Connection {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let queued = self.sender.queued_bytes();
         let tables = self.lock();
         let served_streams = tables.served.values().filter(|served| served.is_stream()).count();
@@ -330,4 +361,8 @@ impl Connection {
             None => Failure::Status(Status::new(Code::UNAVAILABLE, "the conversation ends")),
         }
     }
+}
+
+fn permits(room: usize) -> u32 {
+    u32::try_from(room).unwrap_or(u32::MAX)
 }

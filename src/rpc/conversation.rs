@@ -105,7 +105,7 @@ impl Conversation {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.connection.rests() || self.flushed.is_some() {
+            if self.connection.rests(self.flushed.is_some()) {
                 return Poll::Pending;
             }
         }
@@ -225,7 +225,7 @@ impl Conversation {
         tables.goes.is_some()
             && tables.served.is_empty()
             && self.running.is_empty()
-            && tables.lanes.is_empty()
+            && tables.lanes.is_empty(false)
     }
 
     fn close(&self, fatal: Fatal) {

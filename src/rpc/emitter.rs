@@ -11,12 +11,13 @@ use crate::rpc::{Code, ServiceError, Status, connection::Connection, credit::Cre
 pub struct Emitter<T, E = Status> {
     connection: Arc<Connection>,
     id: u32,
-    credit: Arc<Credit>,
+    /// `None` where there is nobody to give any.
+    credit: Option<Arc<Credit>>,
     types: PhantomData<fn() -> (T, E)>,
 }
 
 impl<T, E> Emitter<T, E> {
-    pub(crate) fn new(connection: Arc<Connection>, id: u32, credit: Arc<Credit>) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, id: u32, credit: Option<Arc<Credit>>) -> Self {
         Self { connection, id, credit, types: PhantomData }
     }
 }
@@ -67,7 +68,9 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
 
 impl<T, E> Emitter<T, E> {
     async fn emit(&mut self, frame: Vec<u8>) {
-        self.credit.take(&self.connection.counters.credit_stalls).await;
+        if let Some(credit) = &self.credit {
+            credit.take(&self.connection.counters.credit_stalls).await;
+        }
         let room = self.connection.room_for_item(frame.len()).await;
         self.connection.push(Lane::Items, frame, room);
     }

@@ -8,8 +8,10 @@ const MESSAGE: usize = 16 * 1024;
 /// Which frames pass which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Control frames, and answers of calls that are no streams. They do not wait for the peer to read.
+    /// Control frames, and refusals. They do not wait for the peer to read.
     Control,
+    /// Answers of calls that are no streams.
+    Answers,
     /// Calls, notifications, and what cancels calls.
     Calls,
     /// Items of streams, and what ends these.
@@ -19,7 +21,7 @@ pub(crate) enum Lane {
 /// The frames that wait, as the messages that they will be.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    lanes: [Queue; 3],
+    lanes: [Queue; 4],
     bytes: usize,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct Batch {
 /// Bytes of room that frames have taken, by who waits for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Room {
+    pub(crate) answers: usize,
     pub(crate) calls: usize,
     pub(crate) items: usize,
 }
@@ -74,11 +77,9 @@ impl Lanes {
         queue.taken + queue.batches.len() as u64 - 1
     }
 
-    /// Takes the next message; only one of control frames and answers when the peer reads too slowly for more.
+    /// Takes the next message; only one of control frames while the peer reads too slowly for more.
     pub(crate) fn pop(&mut self, slow: bool) -> Option<Batch> {
-        let open = if slow { Lane::Calls } else { Lane::Items };
-        let lanes = self.lanes.iter_mut().take(if slow { open as usize } else { open as usize + 1 });
-        let queue = lanes.into_iter().find(|queue| !queue.batches.is_empty())?;
+        let queue = self.lanes.get_mut(..open(slow))?.iter_mut().find(|queue| !queue.batches.is_empty())?;
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
@@ -90,9 +91,9 @@ impl Lanes {
         position < self.lanes[lane as usize].taken
     }
 
-    /// Tells whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|queue| queue.batches.is_empty())
+    /// Tells whether nothing waits that [`pop`](Self::pop) would give.
+    pub(crate) fn is_empty(&self, slow: bool) -> bool {
+        self.lanes.iter().take(open(slow)).all(|queue| queue.batches.is_empty())
     }
 
     /// Returns how many bytes wait.
@@ -107,8 +108,14 @@ impl Lanes {
     }
 }
 
+/// How many lanes frames are taken from.
+fn open(slow: bool) -> usize {
+    if slow { Lane::Control as usize + 1 } else { Lane::Items as usize + 1 }
+}
+
 impl AddAssign for Room {
     fn add_assign(&mut self, other: Self) {
+        self.answers += other.answers;
         self.calls += other.calls;
         self.items += other.items;
     }
@@ -122,7 +129,7 @@ mod tests {
     const LINES: Joining = Joining { separator: Some(b"\n"), longest: usize::MAX };
 
     fn push(lanes: &mut Lanes, lane: Lane, frame: &str, joining: Joining) -> u64 {
-        lanes.push(lane, frame.as_bytes().to_vec(), Room { calls: 1, items: 0 }, joining)
+        lanes.push(lane, frame.as_bytes().to_vec(), Room { calls: 1, ..Room::default() }, joining)
     }
 
     fn drain(lanes: &mut Lanes, slow: bool) -> Vec<String> {
@@ -134,19 +141,21 @@ mod tests {
         let mut lanes = Lanes::default();
         push(&mut lanes, Lane::Items, "item", LINES);
         push(&mut lanes, Lane::Calls, "call", LINES);
-        push(&mut lanes, Lane::Control, "ok", LINES);
-        assert_eq!(drain(&mut lanes, false), ["ok", "call", "item"]);
+        push(&mut lanes, Lane::Answers, "ok", LINES);
+        push(&mut lanes, Lane::Control, "credit", LINES);
+        assert_eq!(drain(&mut lanes, false), ["credit", "ok", "call", "item"]);
     }
 
     #[test]
-    fn only_answers_leave_for_a_slow_peer() {
+    fn only_control_frames_leave_for_a_slow_peer() {
         let mut lanes = Lanes::default();
         push(&mut lanes, Lane::Items, "item", LINES);
         push(&mut lanes, Lane::Calls, "call", LINES);
-        push(&mut lanes, Lane::Control, "ok", LINES);
-        assert_eq!(drain(&mut lanes, true), ["ok"]);
-        assert!(!lanes.is_empty());
-        assert_eq!(drain(&mut lanes, false), ["call", "item"]);
+        push(&mut lanes, Lane::Answers, "ok", LINES);
+        push(&mut lanes, Lane::Control, "credit", LINES);
+        assert_eq!(drain(&mut lanes, true), ["credit"]);
+        assert_eq!((lanes.is_empty(true), lanes.is_empty(false)), (true, false));
+        assert_eq!(drain(&mut lanes, false), ["ok", "call", "item"]);
     }
 
     #[test]
@@ -158,7 +167,7 @@ mod tests {
         assert_eq!(lanes.bytes(), 5);
         let batch = lanes.pop(false).unwrap();
         assert_eq!((batch.frames.as_slice(), batch.room.calls), (&b"a\nb\nc"[..], 3));
-        assert_eq!((lanes.bytes(), lanes.is_empty()), (0, true));
+        assert_eq!((lanes.bytes(), lanes.is_empty(false)), (0, true));
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl Sending {
     {
         let work = async move {
             let Self { connection, id, credit } = self;
-            let mut emitter = Emitter::<I>::new(Arc::clone(&connection), id, credit);
+            let mut emitter = Emitter::<I>::new(Arc::clone(&connection), id, Some(credit));
             let mut stream = pin!(stream);
             while let Some(item) = stream.next().await {
                 if let Err(status) = emitter.send(&item).await {

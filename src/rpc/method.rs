@@ -38,8 +38,8 @@ pub(crate) struct Ends {
     pub(crate) connection: Arc<Connection>,
     /// `None` for a notification.
     pub(crate) id: Option<u32>,
-    /// The credit for the response stream.
-    pub(crate) credit: Arc<Credit>,
+    /// The credit for the response stream, if there is one.
+    pub(crate) credit: Option<Arc<Credit>>,
 }
 
 impl Method {
@@ -195,7 +195,7 @@ impl Ends {
             Some(Err(error)) => {
                 Err(Status::new(Code::INTERNAL, format!("the answer does not encode: {error}")))
             }
-            _ => Ok(Reply { frame }),
+            _ => Ok(Reply::new(frame)),
         }
     }
 
@@ -205,7 +205,7 @@ impl Ends {
         if let Some(id) = self.id {
             self.connection.codec.ok_empty(id, &mut frame);
         }
-        Reply { frame }
+        Reply::new(frame)
     }
 
     fn streaming<I>(&self, inbox: Arc<Inbox<I, Status>>) -> Streaming<I> {
@@ -213,7 +213,7 @@ impl Ends {
     }
 
     fn emitter<T, E>(&self) -> Emitter<T, E> {
-        Emitter::new(Arc::clone(&self.connection), self.id.unwrap_or_default(), Arc::clone(&self.credit))
+        Emitter::new(Arc::clone(&self.connection), self.id.unwrap_or_default(), self.credit.clone())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::{sync::Arc, sync::atomic::Ordering::Relaxed, task::Context};
 
 use converse_core::Message;
+use futures::future::AbortHandle;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::rpc::{
     Code, Kind, Metadata, Method, Reply, Side, Status,
@@ -135,7 +137,7 @@ impl Conversation {
         let Some(served) = self.connection.lock().served.remove(&id) else { return };
         count(&self.connection.counters.dropped_handlers);
         served.abort.abort();
-        self.answer(id, served.is_streaming(), Err(status));
+        self.reject(id, served.is_streaming(), &status);
     }
 
     /// Ends the calls whose deadline has passed.
@@ -148,7 +150,7 @@ impl Conversation {
         for (id, served) in served {
             count(&self.connection.counters.dropped_handlers);
             served.abort.abort();
-            self.answer(id, served.is_streaming(), Err(Status::new(Code::DEADLINE_EXCEEDED, "")));
+            self.reject(id, served.is_streaming(), &Status::new(Code::DEADLINE_EXCEEDED, ""));
         }
     }
 
@@ -219,7 +221,7 @@ impl Conversation {
             count(&self.connection.counters.refused);
         }
         match id {
-            Some(id) => self.answer(id, false, Err(status)),
+            Some(id) => self.reject(id, false, &status),
             None => {
                 tracing::debug!(method = spans::shown(name), %status, "notification dropped");
             }
@@ -237,36 +239,45 @@ impl Conversation {
         let kind = method.kind();
         let otherwise = if kind.has_response_stream() { None } else { self.connection.options.deadline };
         let deadline = metadata.deadline.or(otherwise).and_then(|time| Instant::now().checked_add(time));
-        let credit = Arc::new(self.connection.response_credit());
+        let streams = kind.has_response_stream();
+        let credit = streams.then(|| Arc::new(self.connection.response_credit()));
         let span = spans::served(method.name(), &metadata);
-        if let Some(id) = id.filter(|_| kind.has_response_stream()) {
+        if let Some(id) = id.filter(|_| streams) {
             let mut frame = Vec::new();
             self.connection.codec.accept(id, method.name(), &mut frame);
             self.respond(frame);
         }
         let Prepared { invoke, receives } = prepared;
-        let ends = Ends { connection: Arc::clone(&self.connection), id, credit: Arc::clone(&credit) };
+        let ends = Ends { connection: Arc::clone(&self.connection), id, credit: credit.clone() };
         let about = About { side: Side::Served, method: method.shared_name(), kind, metadata, deadline };
         let cx_call = context::Context::new(Arc::clone(&self.connection), about);
         let work = self.within_middleware(cx_call, Box::new(move |cx| invoke(cx, ends)));
         let task = id.map_or(Task::Notification, Task::Call);
         let mut running = Running::new(task, work, span);
         // Most handlers end at once: they need no place in any table.
-        if let Some((_, result)) = running.now(cx) {
-            return self.conclude(id, kind.has_response_stream(), result);
-        }
-        let mut tables = self.connection.lock();
-        match id {
-            Some(id) => {
-                let abort = running.abortable();
-                let credit = kind.has_response_stream().then_some(credit);
-                tables.served.insert(id, Served { abort, deadline, receives, credit });
-                tables.wait_until(deadline);
+        let now = running.now(cx);
+        let served = |abort| Served { abort, deadline, receives, credit };
+        match (now, id) {
+            (Some((_, result)), None) => self.notified(result),
+            (Some((_, result)), Some(id)) => {
+                if let Some(held) = result.and_then(|result| self.answer(id, streams, result)) {
+                    self.serve(id, held, served);
+                }
             }
-            None => {
+            (None, Some(id)) => self.serve(id, running, served),
+            (None, None) => {
                 self.connection.counters.notifications.fetch_add(1, Relaxed);
+                self.running.push(running);
             }
         }
+    }
+
+    /// Notes a call whose handler goes on.
+    fn serve(&self, id: u32, mut running: Running, served: impl FnOnce(AbortHandle) -> Served) {
+        let served = served(running.abortable());
+        let mut tables = self.connection.lock();
+        tables.wait_until(served.deadline);
+        tables.served.insert(id, served);
         drop(tables);
         self.running.push(running);
     }
@@ -285,58 +296,87 @@ impl Conversation {
 
     /// Takes the end of a handler; nothing came of it when it was aborted.
     pub(super) fn finish(&mut self, task: Task, result: Option<Result<Reply, Status>>) {
-        match task {
-            Task::Own => {}
-            Task::Notification => {
+        match (task, result) {
+            (Task::Own, _) | (Task::Call(_), None) => {}
+            (Task::Notification, result) => {
                 self.connection.counters.notifications.fetch_sub(1, Relaxed);
-                self.conclude(None, false, result);
+                self.notified(result);
             }
-            Task::Call(id) => {
-                if result.is_none() {
-                    return;
+            (Task::Call(id), Some(result)) => {
+                let Some(mut served) = self.connection.lock().served.remove(&id) else { return };
+                if let Some(held) = self.answer(id, served.is_streaming(), result) {
+                    self.serve(id, held, |abort| {
+                        served.abort = abort;
+                        served
+                    });
                 }
-                let served = self.connection.lock().served.remove(&id);
-                let streaming = served.is_some_and(|served| served.is_streaming());
-                self.conclude(Some(id), streaming, result);
             }
         }
     }
 
-    fn conclude(&self, id: Option<u32>, streaming: bool, result: Option<Result<Reply, Status>>) {
-        let Some(result) = result else { return };
+    fn notified(&self, result: Option<Result<Reply, Status>>) {
         count(&self.connection.counters.served);
-        match id {
-            Some(id) => self.answer(id, streaming, result),
+        if let Some(Err(status)) = result {
+            tracing::debug!(%status, "handler of a notification failed");
+        }
+    }
+
+    /// Sends the one frame that ends a call; gives it back as what waits for room when there is none.
+    fn answer(&self, id: u32, streaming: bool, result: Result<Reply, Status>) -> Option<Running> {
+        let (frame, room) = match result {
+            Ok(reply) => (reply.frame, reply.room),
+            Err(status) => (self.error(id, &status), None),
+        };
+        // The end of a stream stands behind its items, which have waited.
+        if streaming {
+            self.conclude(id, Lane::Items, frame, Room::default());
+            return None;
+        }
+        match room.or_else(|| self.connection.try_room_for_answer(frame.len())) {
+            Some(room) => {
+                self.conclude(id, Lane::Answers, frame, room);
+                None
+            }
             None => {
-                if let Err(status) = result {
-                    tracing::debug!(%status, "handler of a notification failed");
-                }
+                let connection = Arc::clone(&self.connection);
+                let waiting = async move {
+                    let room = connection.room_for_answer(frame.len()).await;
+                    Ok(Reply { frame, room: Some(room) })
+                };
+                Some(Running::new(Task::Call(id), Box::pin(waiting), Span::none()))
             }
         }
     }
 
-    /// Sends the one frame that ends a call.
-    fn answer(&self, id: u32, streaming: bool, result: Result<Reply, Status>) {
+    /// Sends the error that ends a call, without waiting for room.
+    fn reject(&self, id: u32, streaming: bool, status: &Status) {
+        let lane = if streaming { Lane::Items } else { Lane::Control };
+        self.conclude(id, lane, self.error(id, status), Room::default());
+    }
+
+    fn conclude(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: Room) {
+        count(&self.connection.counters.served);
         let codec = &self.connection.codec;
-        let error = |status: &Status| {
-            let mut frame = Vec::new();
-            codec.err(id, status, &mut frame);
-            frame
-        };
         let mut tables = self.connection.lock();
         let longest = tables.longest_message();
-        let mut frame = match result {
-            Ok(reply) => reply.frame,
-            Err(status) => error(&status),
-        };
         if frame.len() as u64 > longest {
-            frame = error(&Status::new(Code::RESOURCE_EXHAUSTED, too_long(frame.len(), longest)));
+            frame = self.error(id, &Status::new(Code::RESOURCE_EXHAUSTED, too_long(frame.len(), longest)));
         }
-        // Behind the items of the stream that it ends.
-        let lane = if streaming { Lane::Items } else { Lane::Control };
-        if let Some(frame) = codec.commit(id, frame) {
-            tables.push(lane, frame, Room::default(), codec.separator());
+        match codec.commit(id, frame) {
+            Some(frame) => {
+                tables.push(lane, frame, room, codec.separator());
+            }
+            None => {
+                drop(tables);
+                self.connection.give_back(room);
+            }
         }
+    }
+
+    fn error(&self, id: u32, status: &Status) -> Vec<u8> {
+        let mut frame = Vec::new();
+        self.connection.codec.err(id, status, &mut frame);
+        frame
     }
 }
 
