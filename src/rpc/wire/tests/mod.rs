@@ -1,6 +1,10 @@
 //! Frames as values, written and read whole, for the tests beside this file.
 #![allow(clippy::unwrap_used)]
 
+mod foreign;
+mod hostile;
+mod object;
+mod properties;
 mod vectors;
 
 use std::fmt::Debug;
