@@ -3,6 +3,7 @@
 //! - [`handlers`]: writing the code behind a route: events, cancellation, other tasks, shutdown; coming from
 //!   Ktor, tokio-tungstenite and axum.
 //! - [`close_codes_and_limits`]: what a peer sees when it breaks a rule, and every bound with its default.
+//! - [`wire`]: a conversation byte by byte: negotiation, frames, rules, codes, and how to hold one by hand.
 //! - [`writing_a_converter`]: a format of your own, on `converse-core` alone.
 //! - [`writing_an_extension`]: frames changed on their way out and in: negotiation, limits, state.
 //! - [`compression`]: permessage-deflate: what it saves and costs, the memory modes, secrets.
@@ -23,6 +24,9 @@ pub mod data_flow {}
 
 #[doc = include_str!("handlers.md")]
 pub mod handlers {}
+
+#[doc = include_str!("wire.md")]
+pub mod wire {}
 
 #[doc = include_str!("writing_a_converter.md")]
 pub mod writing_a_converter {}

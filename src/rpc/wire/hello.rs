@@ -71,11 +71,11 @@ impl Serialize for Hello {
         map.serialize_entry("inflight", &self.in_flight)?;
         map.serialize_entry("max", &self.max_message)?;
         map.serialize_entry("ping", &self.ping)?;
-        if let Some(token) = &self.token {
-            map.serialize_entry("token", token)?;
+        if self.token.is_some() {
+            map.serialize_entry("token", &self.token)?;
         }
-        if let Some(schema) = &self.schema {
-            map.serialize_entry("schema", schema)?;
+        if self.schema.is_some() {
+            map.serialize_entry("schema", &self.schema)?;
         }
         map.end()
     }
@@ -90,8 +90,8 @@ struct PartialHello {
     in_flight: Option<u32>,
     max_message: Option<u64>,
     ping: Option<u64>,
-    token: Option<String>,
-    schema: Option<String>,
+    token: Option<Option<String>>,
+    schema: Option<Option<String>>,
 }
 
 impl Keyed for PartialHello {
@@ -121,8 +121,8 @@ impl<'de> Deserialize<'de> for Hello {
             in_flight: read.in_flight.unwrap_or(otherwise.in_flight),
             max_message: read.max_message.unwrap_or(otherwise.max_message),
             ping: read.ping.unwrap_or(otherwise.ping),
-            token: read.token,
-            schema: read.schema,
+            token: read.token.flatten(),
+            schema: read.schema.flatten(),
         })
     }
 }

@@ -20,7 +20,7 @@ const DEADLINE: &str = "dl";
 const TRACEPARENT: &str = "tp";
 
 /// A longer time is read as this one, so that nothing overflows where it is added.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Metadata that is written.
 pub(super) struct Outgoing<'a>(&'a Metadata);

@@ -15,6 +15,8 @@ mod metadata;
 mod object;
 mod payload;
 mod plain;
+#[cfg(all(test, feature = "json", feature = "msgpack", feature = "cbor"))]
+mod tests;
 mod text;
 
 use std::borrow::Cow;

@@ -1,0 +1,192 @@
+//! Frames as values, written and read whole, for the tests beside this file.
+#![allow(clippy::unwrap_used)]
+
+mod foreign;
+mod hostile;
+mod object;
+mod properties;
+mod vectors;
+
+use std::fmt::Debug;
+
+use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
+
+use super::{BadFrame, Codec, GoAway, Head, Hello};
+use crate::{
+    rpc::{Kind, Metadata, Status},
+    session::AnyConverter,
+};
+
+/// A whole frame.
+#[derive(Clone, Debug, PartialEq)]
+enum Frame<T> {
+    Hello(Hello),
+    Invoke { id: Option<u32>, method: String, meta: Metadata, args: T },
+    Ok { id: u32, value: T },
+    OkEmpty { id: u32 },
+    Err { id: u32, status: Status },
+    Item { id: u32, value: T },
+    End { id: u32 },
+    Cancel { id: u32 },
+    Credit { id: u32, items: u32 },
+    Ping,
+    GoAway(GoAway),
+    Answer(Vec<u8>),
+}
+
+impl<T: Serialize> Frame<T> {
+    fn write(&self, codec: &Codec, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => codec.hello(hello, out),
+            Self::Invoke { id: Some(id), method, meta, args } => {
+                codec.call(*id, Kind::Unary, method, meta, args, out).unwrap();
+            }
+            Self::Invoke { id: None, method, meta, args } => codec.notify(method, meta, args, out).unwrap(),
+            Self::Ok { id, value } => codec.ok(*id, value, out).unwrap(),
+            Self::OkEmpty { id } => codec.ok_empty(*id, out),
+            Self::Err { id, status } => codec.err(*id, status, out),
+            Self::Item { id, value } => codec.item(*id, value, out).unwrap(),
+            Self::End { id } => codec.end(*id, out),
+            Self::Cancel { id } => codec.cancel(*id, out),
+            Self::Credit { id, items } => codec.credit(*id, *items, out),
+            Self::Ping => codec.ping(out),
+            Self::GoAway(go_away) => codec.go_away(go_away, out),
+            Self::Answer(bytes) => out.extend_from_slice(bytes),
+        }
+    }
+}
+
+/// Writes frames as one message.
+fn write<T: Serialize>(codec: &Codec, frames: &[Frame<T>]) -> Message {
+    let mut out = Vec::new();
+    for (index, frame) in frames.iter().enumerate() {
+        if index > 0 {
+            out.extend_from_slice(codec.separator().unwrap());
+        }
+        frame.write(codec, &mut out);
+    }
+    codec.message(out)
+}
+
+/// What may be wrong with a message.
+#[derive(Debug, PartialEq)]
+enum Wrong {
+    Frame(BadFrame),
+    /// The frames are whole, but a payload does not fit.
+    Payload(ConvertErrorKind),
+}
+
+/// Reads all frames of a message. No test's payload can be made of null, so an absent value is told by that.
+fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Frame<T>>, Wrong> {
+    let mut reader = codec.reader(message);
+    let (mut frames, mut wrong) = (Vec::new(), None);
+    while let Some(head) = reader.next().map_err(Wrong::Frame)? {
+        let payload = match head {
+            Head::Invoke { .. } | Head::Ok { .. } | Head::Item { .. } => Some(reader.payload::<T>()),
+            _ => None,
+        };
+        let tail = reader.finish().map_err(Wrong::Frame)?;
+        frames.push(match (head, payload) {
+            (Head::Invoke { method }, Some(Ok(args))) => {
+                Frame::Invoke { id: tail.id, method: method.into_owned(), meta: tail.meta, args }
+            }
+            (Head::Ok { id }, Some(Ok(value))) => Frame::Ok { id, value },
+            (Head::Ok { id }, Some(Err(_))) => Frame::OkEmpty { id },
+            (Head::Item { id }, Some(Ok(value))) => Frame::Item { id, value },
+            (_, Some(Err(error))) => {
+                wrong = wrong.or(Some(error.kind()));
+                continue;
+            }
+            (Head::Hello(hello), _) => Frame::Hello(hello),
+            (Head::Err { id, status }, _) => Frame::Err { id, status },
+            (Head::End { id }, _) => Frame::End { id },
+            (Head::Cancel { id }, _) => Frame::Cancel { id },
+            (Head::Credit { id, items }, _) => Frame::Credit { id, items },
+            (Head::Ping, _) => Frame::Ping,
+            (Head::GoAway(go_away), _) => Frame::GoAway(go_away),
+            (Head::Answer(bytes), _) => Frame::Answer(bytes),
+            (head, None) => unreachable!("{head:?} has a payload"),
+        });
+    }
+    wrong.map_or(Ok(frames), |kind| Err(Wrong::Payload(kind)))
+}
+
+/// Reads bytes as the message that this codec would get.
+fn read_bytes<T: DeserializeOwned>(codec: &Codec, bytes: &[u8]) -> Result<Vec<Frame<T>>, Wrong> {
+    read(codec, &codec.message(bytes.to_vec()))
+}
+
+fn bad<T: DeserializeOwned + Debug>(codec: &Codec, bytes: &[u8]) -> String {
+    match read_bytes::<T>(codec, bytes) {
+        Err(Wrong::Frame(bad)) => {
+            assert!(bad.text().len() <= 100);
+            bad.text().to_owned()
+        }
+        other => panic!("{:?} is read as {other:?}", String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// A format that does not describe itself.
+struct Postcard;
+
+impl ContentConverter for Postcard {
+    fn format(&self) -> Format {
+        Format::Binary
+    }
+
+    fn subprotocol(&self) -> &str {
+        "postcard"
+    }
+
+    fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+        let written = postcard::to_io(value, out).map(|_| ());
+        written.map_err(|error| ConvertError::new(ConvertErrorKind::Encode, error.to_string()))
+    }
+
+    fn decode_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<S::Value, ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        match self.decode_prefix_seed(seed, bytes)? {
+            (value, len) if len == bytes.len() => Ok(value),
+            _ => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, "bytes follow the value")),
+        }
+    }
+
+    fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+        let decoded = seed.deserialize(&mut deserializer);
+        let decoded = decoded.and_then(|value| Ok((value, deserializer.finalize()?.len())));
+        match decoded {
+            Ok((value, left)) => Ok((value, bytes.len() - left)),
+            Err(error) => Err(ConvertError::new(ConvertErrorKind::Decode, error.to_string())),
+        }
+    }
+}
+
+fn codec(converter: impl ContentConverter) -> Codec {
+    Codec::native(AnyConverter::new(converter)).unwrap()
+}
+
+fn json() -> Codec {
+    codec(converse_json::JsonConverter::default())
+}
+
+fn msgpack() -> Codec {
+    codec(converse_msgpack::MessagePackConverter::default())
+}
+
+fn cbor() -> Codec {
+    codec(converse_cbor::CborConverter::default())
+}
+
+fn plain() -> Codec {
+    codec(Postcard)
+}
