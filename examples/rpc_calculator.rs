@@ -116,7 +116,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let (calc, begun) = (calc.clone(), begun);
         async move {
             let result = calc.ponder(millis).await;
-            say(&format!("ponder({millis}), after about {} ms", begun.elapsed().as_millis() / 20 * 20), &result);
+            say(
+                &format!("ponder({millis}), after about {} ms", begun.elapsed().as_millis() / 20 * 20),
+                &result,
+            );
         }
     };
     tokio::join!(call(150), call(100), call(50));

@@ -116,10 +116,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut countdown = store.countdown(4).await?;
     while let Some(left) = countdown.next().await {
         print!("   {}", left?);
-        println!("{}", if store.pieces("apples".into()).await.is_ok() { ", and the call passed" } else { "" });
+        println!(
+            "{}",
+            if store.pieces("apples".into()).await.is_ok() { ", and the call passed" } else { "" }
+        );
     }
 
-    println!("3. A stream to the server: import({} rows) = {}", rows().len(), store.import(stream::iter(rows())).await?);
+    println!(
+        "3. A stream to the server: import({} rows) = {}",
+        rows().len(),
+        store.import(stream::iter(rows())).await?
+    );
 
     println!("4. Streams both ways, each total before the next row is sent:");
     let (send, receive) = tokio::sync::mpsc::channel::<Row>(1);
@@ -142,6 +149,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut endless = store.countdown(u32::MAX).await?;
     let first = endless.next().await.ok_or("the server hung up")??;
     drop(endless);
-    println!("   the first of {first} values came after {} ms; the others never will", begun.elapsed().as_millis());
+    println!(
+        "   the first of {first} values came after {} ms; the others never will",
+        begun.elapsed().as_millis()
+    );
     Ok(())
 }

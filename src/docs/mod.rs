@@ -3,6 +3,7 @@
 //! - [`handlers`]: writing the code behind a route: events, cancellation, other tasks, shutdown; coming from
 //!   Ktor, tokio-tungstenite and axum.
 //! - [`close_codes_and_limits`]: what a peer sees when it breaks a rule, and every bound with its default.
+//! - [`rpc`]: typed calls, streams and notifications; errors, deadlines, middleware, limits.
 //! - [`wire`]: a conversation byte by byte: negotiation, frames, rules, codes, and how to hold one by hand.
 //! - [`writing_a_converter`]: a format of your own, on `converse-core` alone.
 //! - [`writing_an_extension`]: frames changed on their way out and in: negotiation, limits, state.
@@ -27,6 +28,9 @@ pub mod handlers {}
 
 #[doc = include_str!("wire.md")]
 pub mod wire {}
+
+#[doc = include_str!("rpc.md")]
+pub mod rpc {}
 
 #[doc = include_str!("writing_a_converter.md")]
 pub mod writing_a_converter {}

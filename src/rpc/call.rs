@@ -26,21 +26,18 @@ macro_rules! builder {
     () => {
         /// Limits how long the call may take, from when it is awaited; then it is cancelled, and fails with
         /// [`CallError::Deadline`]. It travels in whole milliseconds.
-        #[must_use]
         pub fn deadline(mut self, deadline: Duration) -> Self {
             self.making.metadata.deadline = Some(deadline);
             self
         }
 
         /// Sends a header along.
-        #[must_use]
         pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
             self.making.metadata.set_header(name, value);
             self
         }
 
         /// Names the trace that the call belongs to (W3C Trace Context, `traceparent`).
-        #[must_use]
         pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
             self.making.metadata.set_traceparent(traceparent);
             self
@@ -52,7 +49,6 @@ macro_rules! sending {
     () => {
         /// Sends a stream along. It is driven by the connection, as fast as the callee takes it, and dropped when the
         /// call ends.
-        #[must_use]
         pub fn sending<S, I>(mut self, stream: S) -> Self
         where
             S: Stream<Item = I> + Send + 'static,

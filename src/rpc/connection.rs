@@ -304,8 +304,8 @@ impl Connection {
         let adopted = std::mem::take(&mut tables.adopted);
         let (served, lanes) = (std::mem::take(&mut tables.served), &tables.lanes);
         let failures: Vec<_> = made
-            .into_iter()
-            .map(|(_, made)| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
+            .into_values()
+            .map(|made| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
             .collect();
         tables.lanes.clear();
         drop(tables);

@@ -66,11 +66,11 @@ impl Future for Running {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(guard) = &mut this.guard {
-            if Pin::new(guard).poll(cx).is_ready() {
-                this.work.end();
-                return Poll::Ready((this.task, None));
-            }
+        if let Some(guard) = &mut this.guard
+            && Pin::new(guard).poll(cx).is_ready()
+        {
+            this.work.end();
+            return Poll::Ready((this.task, None));
         }
         let Some(work) = &mut this.work.0 else { return Poll::Ready((this.task, None)) };
         let span = this.span.enter();

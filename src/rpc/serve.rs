@@ -19,7 +19,7 @@ use crate::rpc::{
     running::{Handling, Running, Task},
     spans,
     stats::count,
-    tables::{Made, Served, too_long},
+    tables::{Expired, Made, Served, too_long},
     wire::{BadFrame, Head, Reader},
 };
 
@@ -142,7 +142,7 @@ impl Conversation {
 
     /// Ends the calls whose deadline has passed.
     pub(super) fn expire(&self, now: Instant) {
-        let (made, served) = self.connection.lock().expire(now);
+        let Expired { made, served } = self.connection.lock().expire(now);
         for (id, made) in made {
             made.slot.fail(Failure::Deadline);
             self.connection.cancel(id, made);

@@ -60,6 +60,12 @@ pub(crate) struct Served {
     pub(crate) credit: Option<Arc<Credit>>,
 }
 
+/// Calls whose deadline has passed, with their ids.
+pub(crate) struct Expired {
+    pub(crate) made: Vec<(u32, Made)>,
+    pub(crate) served: Vec<(u32, Served)>,
+}
+
 impl Tables {
     /// Adds a frame to what waits to be sent.
     pub(crate) fn push(
@@ -97,15 +103,15 @@ impl Tables {
         self.due = earlier(self.due, deadline);
     }
 
-    /// Takes the calls out whose deadline has passed: those made, and the ids of those served.
-    pub(crate) fn expire(&mut self, now: Instant) -> (Vec<(u32, Made)>, Vec<(u32, Served)>) {
+    /// Takes the calls out whose deadline has passed.
+    pub(crate) fn expire(&mut self, now: Instant) -> Expired {
         let is_late = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         let made = self.made.extract_if(|_, made| is_late(made.deadline)).collect();
         let served = self.served.extract_if(|_, served| is_late(served.deadline)).collect();
         let made_due = self.made.values().filter_map(|made| made.deadline).min();
         let served_due = self.served.values().filter_map(|served| served.deadline).min();
         self.due = earlier(made_due, served_due);
-        (made, served)
+        Expired { made, served }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind};
 
-use super::{BadFrame, text::Text};
+use super::BadFrame;
 use crate::session::AnyConverter;
 
 /// Puts the length of what was written from `start` on in front of it.
@@ -29,27 +29,4 @@ pub(super) fn split<'m>(converter: &AnyConverter, bytes: &'m [u8]) -> Result<(&'
     let rest = bytes.get(digits..).unwrap_or_default();
     let frame = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
     frame.ok_or_else(|| BadFrame::new("the message ends within a frame"))
-}
-
-/// Tries whether the converter tells where numbers and texts end.
-pub(super) fn check(converter: &AnyConverter) -> Result<(), ConvertError> {
-    let mut bytes = Vec::new();
-    converter.encode(&7u8, &mut bytes)?;
-    let number_at = bytes.len();
-    converter.encode(&70_000u32, &mut bytes)?;
-    let text_at = bytes.len();
-    converter.encode("frame", &mut bytes)?;
-    let end = bytes.len();
-    converter.encode(&7u8, &mut bytes)?;
-
-    let from = |start: usize| bytes.get(start..).unwrap_or_default();
-    let (text, text_len) = converter.decode_prefix::<Text<'_>>(from(text_at))?;
-    let holds = converter.decode_prefix::<u8>(&bytes)? == (7, number_at)
-        && converter.decode_prefix::<u32>(from(number_at))? == (70_000, text_at - number_at)
-        && (&*text.0, text_len) == ("frame", end - text_at);
-    if holds {
-        return Ok(());
-    }
-    let text = format!("the {} converter does not tell where a value ends", converter.subprotocol());
-    Err(ConvertError::new(ConvertErrorKind::NotApplicable, text))
 }

@@ -172,7 +172,7 @@ impl ContentConverter for Postcard {
 }
 
 fn codec(converter: impl ContentConverter) -> Codec {
-    Codec::native(AnyConverter::new(converter)).unwrap()
+    Codec::native(AnyConverter::new(converter))
 }
 
 fn json() -> Codec {
