@@ -51,6 +51,7 @@
 //! | `msgpack` | yes | `MessagePackConverter` |
 //! | `cbor` | yes | `CborConverter` |
 //! | `deflate` | yes | `PerMessageDeflate`: compressed messages (RFC 7692) |
+//! | `macros` | yes | `#[service]`: a trait becomes a client and a server |
 //! | `tls` | no | `wss://`: `Client::tls`, `Server::tls`, and `rustls` re-exported; needs a C compiler to build |
 //!
 //! # Guides
@@ -88,6 +89,8 @@ pub use converse_cbor::CborConverter;
 pub use converse_core::{ContentConverter, ConvertError, Message, Utf8Bytes};
 #[cfg(feature = "json")]
 pub use converse_json::JsonConverter;
+#[cfg(feature = "macros")]
+pub use converse_macros::service;
 #[cfg(feature = "msgpack")]
 pub use converse_msgpack::MessagePackConverter;
 
