@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::{Ident, spanned::Spanned};
 
 use crate::{
     expand::names,
@@ -69,8 +70,8 @@ fn function(service: &Service, rpc: &TokenStream, method: &Method) -> TokenStrea
         quote!(#name: impl #rpc::__private::futures::Stream<Item = #item> + ::core::marker::Send + 'static)
     });
     let sending = method.arguments.stream.as_ref().map(|stream| {
-        let name = &stream.argument.name;
-        quote!(.sending(#name))
+        let (name, sending) = (&stream.argument.name, Ident::new("sending", stream.item.span()));
+        quote!(.#sending(#name))
     });
     let verb = verb(method.kind);
     let returned = returned(rpc, method, &tuple);

@@ -1,5 +1,6 @@
 //! What a service becomes: a trait, a client, a server. Knows no rules: what comes here is sound.
 
+mod bounds;
 mod client;
 mod definition;
 mod descriptor;
@@ -14,6 +15,7 @@ use crate::model::Service;
 pub(crate) fn expand(service: &Service) -> TokenStream {
     let mut tokens = definition::expand(service);
     tokens.extend(client::expand(service));
+    tokens.extend(bounds::expand(service));
     tokens.extend(server::expand(service));
     tokens
 }

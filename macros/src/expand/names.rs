@@ -1,6 +1,6 @@
 //! What generated code calls things. Knows no shape of them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, ext::IdentExt, spanned::Spanned};
 
@@ -29,8 +29,25 @@ pub(crate) fn answer_parts(rpc: &TokenStream, answer: &Answer) -> (TokenStream, 
         Some((value, error)) => (quote!(#value), quote!(#error)),
         // Where the alias is no `Result`, the fault is to point at it.
         None => {
-            let asked = quote_spanned!(ty.span()=> <#ty as #rpc::Returns>);
-            (quote!(#asked::Value), quote!(#asked::Error))
+            let (span, rpc) = (ty.span(), placed_at(rpc, ty.span()));
+            let asked = quote_spanned!(span=> <#ty as #rpc::Returns>);
+            (quote_spanned!(span=> #asked::Value), quote_spanned!(span=> #asked::Error))
         }
     }
+}
+
+/// Moves generated tokens to the user's: what the compiler has to say of them, it says there.
+pub(crate) fn placed_at(tokens: &TokenStream, span: Span) -> TokenStream {
+    let placed = tokens.clone().into_iter().map(|token| match token {
+        TokenTree::Group(group) => {
+            let mut placed = Group::new(group.delimiter(), placed_at(&group.stream(), span));
+            placed.set_span(span);
+            TokenTree::Group(placed)
+        }
+        mut token => {
+            token.set_span(span);
+            token
+        }
+    });
+    placed.collect()
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Ident, ext::IdentExt, spanned::Spanned};
+use syn::{Ident, ext::IdentExt};
 
 use crate::{
     expand::{descriptor, names},
@@ -25,7 +25,7 @@ pub(crate) fn expand(service: &Service) -> TokenStream {
         #vis struct #server;
 
         #(#conditions)*
-        #[allow(dead_code, clippy::new_ret_no_self)]
+        #[allow(dead_code, deprecated, clippy::new_ret_no_self)]
         impl #server {
             /// What the service offers, for other languages and for tools.
             #vis const DESCRIPTOR: &'static #rpc::Descriptor = &#descriptor;
@@ -50,17 +50,14 @@ fn entry(service: &Service, rpc: &TokenStream, method: &Method) -> TokenStream {
     let conditions = conditions(&method.attributes);
     let (wire, arguments) = (&method.wire.text, names::arguments(method));
     let definition = arguments_struct(rpc, method, &arguments);
-    let constructor = Ident::new(method.kind.constructor(), answer_span(method));
     let (inputs, handling) = (inputs(method, &arguments), handling(&service.item.ident, method));
+    let constructor = format_ident!("{}", method.kind.constructor());
     quote! {
         #(#conditions)*
         {
             #definition
             let service = ::std::sync::Arc::clone(&service);
-            #rpc::Method::#constructor(#wire, move |#inputs| {
-                let service = ::std::sync::Arc::clone(&service);
-                async move { #handling }
-            })
+            #rpc::Method::#constructor(#wire, move |#inputs| { #handling })
         }
     }
 }
@@ -108,7 +105,7 @@ fn handling(service: &Ident, method: &Method) -> TokenStream {
     let items = method.arguments.stream.as_ref().map(|_| format_ident!("items"));
     let call = quote!(#service::#name(&*service, #context #(arguments.#fields,)* #items));
     // Nothing is left over behind the last `;`: what borrows the service ends before it.
-    match &method.returns {
+    let handling = match &method.returns {
         Returns::Nothing => quote!(#call.await;),
         Returns::Answer(_) => quote! {
             let answer = #call.await;
@@ -118,13 +115,9 @@ fn handling(service: &Ident, method: &Method) -> TokenStream {
             let done = emit.forward(#call).await;
             done
         },
-    }
-}
-
-/// Where it shows that an answer cannot travel.
-fn answer_span(method: &Method) -> proc_macro2::Span {
-    match &method.returns {
-        Returns::Nothing => method.signature.ident.span(),
-        Returns::Answer(answer) | Returns::Stream { item: answer, .. } => answer.ty.span(),
+    };
+    quote! {
+        let service = ::std::sync::Arc::clone(&service);
+        async move { #handling }
     }
 }
