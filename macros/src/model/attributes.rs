@@ -42,9 +42,13 @@ impl Attributes {
     }
 
     fn take_method(&mut self, attribute: &Attribute, faults: &mut Faults) {
+        const TAKES: &str = "`#[method]` takes `name = \"…\"`";
+        if !matches!(attribute.meta, Meta::List(_)) {
+            return faults.at(&attribute.meta, TAKES);
+        }
         let taken = attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("name") {
-                return Err(meta.error("`#[method]` takes `name = \"…\"`"));
+                return Err(meta.error(TAKES));
             }
             once(&mut self.name, &meta, text)
         });
