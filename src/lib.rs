@@ -89,6 +89,28 @@ pub use converse_cbor::CborConverter;
 pub use converse_core::{ContentConverter, ConvertError, Message, Utf8Bytes};
 #[cfg(feature = "json")]
 pub use converse_json::JsonConverter;
+/// ```
+/// use converse::rpc::{self, Router, Status};
+///
+/// #[converse::service(name = "calc")]
+/// pub trait Calc {
+///     async fn add(&self, a: i64, b: i64) -> Result<i64, Status>;
+/// }
+///
+/// struct Desk;
+///
+/// impl Calc for Desk {
+///     async fn add(&self, a: i64, b: i64) -> Result<i64, Status> {
+///         Ok(a + b)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), rpc::CallError> {
+/// let peer = rpc::duplex(Router::new().service(CalcServer::new(Desk)));
+/// assert_eq!(CalcClient::new(peer).add(40, 2).await?, 42);
+/// # Ok(()) }
+/// ```
 #[cfg(feature = "macros")]
 pub use converse_macros::service;
 #[cfg(feature = "msgpack")]

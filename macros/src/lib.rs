@@ -52,18 +52,18 @@
 //!
 //!     /// Adds two numbers.
 //!     pub fn add(&self, a: i64, b: i64) -> rpc::Call<(i64, i64), i64, CalcError> {
-//!         self.peer.call("calc.add", (a, b))
+//!         self.peer.call("calc.add", (a, b)).error()
 //!     }
 //!
 //!     pub fn ticks(&self, every_ms: u64) -> rpc::StreamCall<(u64,), u64, CalcError> {
-//!         self.peer.open("calc.ticks", (every_ms,))
+//!         self.peer.open("calc.ticks", (every_ms,)).error()
 //!     }
 //!
 //!     pub fn import(
 //!         &self,
 //!         rows: impl Stream<Item = Row> + Send + 'static,
 //!     ) -> rpc::Call<[(); 0], u64, CalcError> {
-//!         self.peer.call("calc.import", []).sending(rows)
+//!         self.peer.call("calc.import", []).sending(rows).error()
 //!     }
 //!
 //!     pub fn log(&self, line: String) -> rpc::Notify<(String,)> {
@@ -71,7 +71,7 @@
 //!     }
 //! }
 //!
-//! impl From<rpc::Peer> for CalcClient { … }
+//! impl From<rpc::Peer> for CalcClient { /* … */ }
 //! ```
 //!
 //! The server. Arguments are read from an array, and by name from an object.
@@ -94,7 +94,7 @@
 //!                 returns: "i64",
 //!                 error: "CalcError",
 //!             },
-//!             …
+//!             // …
 //!         ],
 //!     };
 //!
@@ -127,7 +127,7 @@
 //!                     async move { emit.forward(service.ticks(arguments.every_ms)).await }
 //!                 })
 //!             },
-//!             …
+//!             // …
 //!         ]);
 //!         rpc::Service::new(Self::DESCRIPTOR, methods)
 //!     }

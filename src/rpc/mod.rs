@@ -52,6 +52,13 @@ pub use stats::Stats;
 pub use status::Status;
 pub use streaming::Streaming;
 
+/// What code that `#[service]` writes needs of others.
+#[doc(hidden)]
+pub mod __private {
+    pub use futures;
+    pub use serde;
+}
+
 /// 4001: this end goes away; another connection may be tried.
 const GOING_AWAY: u16 = 4001;
 /// 4008: the peer reads too slowly; another connection may be tried.

@@ -3,6 +3,13 @@
 /// What a method of a service returns: a `Result`, under whatever name.
 ///
 /// Code that `#[service]` writes asks it for the two types where a method's return type is an alias.
+///
+/// ```compile_fail,E0277
+/// #[converse::service]
+/// trait Clock {
+///     async fn now(&self) -> u64; // a method of a service returns a `Result`, which `u64` is not
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a method of a service returns a `Result`, which `{Self}` is not",
     label = "not a `Result`",

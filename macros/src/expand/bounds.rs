@@ -19,9 +19,13 @@ pub(crate) fn expand(service: &Service) -> TokenStream {
         #(#conditions)*
         #[allow(dead_code, deprecated)]
         const _: fn() = || {
-            fn answers<T: #rpc::__private::serde::Serialize>() {}
+            fn takes<A: ::core::marker::Send + 'static>() {}
+            fn receives<I>()
+            where
+                I: #rpc::__private::serde::de::DeserializeOwned + ::core::marker::Send + 'static,
+            {}
+            fn answers<T: #rpc::__private::serde::Serialize + ::core::marker::Send + 'static>() {}
             fn fails<E: #rpc::ServiceError>() {}
-            fn receives<I: #rpc::__private::serde::de::DeserializeOwned>() {}
             #(#methods)*
         };
     }
@@ -29,12 +33,13 @@ pub(crate) fn expand(service: &Service) -> TokenStream {
 
 fn ask(rpc: &TokenStream, method: &Method) -> TokenStream {
     let conditions = conditions(&method.attributes);
+    let taken = method.arguments.travelling.iter().map(|argument| question("takes", &argument.ty));
     let received = method.arguments.stream.as_ref().map(|stream| question("receives", &stream.item));
     let answered = match &method.returns {
         Returns::Nothing => None,
         Returns::Answer(answer) | Returns::Stream { item: answer, .. } => Some(ask_answer(rpc, answer)),
     };
-    quote!(#(#conditions)* { #received #answered })
+    quote!(#(#conditions)* { #(#taken)* #received #answered })
 }
 
 fn ask_answer(rpc: &TokenStream, answer: &Answer) -> TokenStream {

@@ -73,6 +73,7 @@ fn function(service: &Service, rpc: &TokenStream, method: &Method) -> TokenStrea
         let (name, sending) = (&stream.argument.name, Ident::new("sending", stream.item.span()));
         quote!(.#sending(#name))
     });
+    let error = (method.kind != Kind::Notify).then(|| quote!(.error()));
     let verb = verb(method.kind);
     let returned = returned(rpc, method, &tuple);
     let inputs = method.arguments.travelling.iter().map(|argument| {
@@ -84,7 +85,7 @@ fn function(service: &Service, rpc: &TokenStream, method: &Method) -> TokenStrea
         #(#attributes)*
         #about
         #vis fn #name(&self, #(#inputs),*) -> #returned {
-            self.peer.#verb(#wire, #values)#sending
+            self.peer.#verb(#wire, #values)#sending #error
         }
     }
 }
