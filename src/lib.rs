@@ -51,6 +51,7 @@
 //! | `msgpack` | yes | `MessagePackConverter` |
 //! | `cbor` | yes | `CborConverter` |
 //! | `deflate` | yes | `PerMessageDeflate`: compressed messages (RFC 7692) |
+//! | `macros` | yes | `#[service]`: a trait becomes a client and a server |
 //! | `tls` | no | `wss://`: `Client::tls`, `Server::tls`, and `rustls` re-exported; needs a C compiler to build |
 //!
 //! # Guides
@@ -88,6 +89,30 @@ pub use converse_cbor::CborConverter;
 pub use converse_core::{ContentConverter, ConvertError, Message, Utf8Bytes};
 #[cfg(feature = "json")]
 pub use converse_json::JsonConverter;
+/// ```
+/// use converse::rpc::{self, Router, Status};
+///
+/// #[converse::service(name = "calc")]
+/// pub trait Calc {
+///     async fn add(&self, a: i64, b: i64) -> Result<i64, Status>;
+/// }
+///
+/// struct Desk;
+///
+/// impl Calc for Desk {
+///     async fn add(&self, a: i64, b: i64) -> Result<i64, Status> {
+///         Ok(a + b)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), rpc::CallError> {
+/// let peer = rpc::duplex(Router::new().service(CalcServer::new(Desk)));
+/// assert_eq!(CalcClient::new(peer).add(40, 2).await?, 42);
+/// # Ok(()) }
+/// ```
+#[cfg(feature = "macros")]
+pub use converse_macros::service;
 #[cfg(feature = "msgpack")]
 pub use converse_msgpack::MessagePackConverter;
 

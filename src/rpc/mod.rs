@@ -20,6 +20,7 @@ mod options;
 mod peer;
 mod protocol;
 mod receive;
+mod returns;
 mod router;
 mod running;
 mod serve;
@@ -44,11 +45,19 @@ pub use mount::{connect, duplex, duplex_with};
 pub use options::Options;
 pub use peer::Peer;
 pub use protocol::Protocol;
+pub use returns::Returns;
 pub use router::Router;
 pub use service::{ArgDescriptor, Descriptor, MethodDescriptor, Service};
 pub use stats::Stats;
 pub use status::Status;
 pub use streaming::Streaming;
+
+/// What code that `#[service]` writes needs of others.
+#[doc(hidden)]
+pub mod __private {
+    pub use futures;
+    pub use serde;
+}
 
 /// 4001: this end goes away; another connection may be tried.
 const GOING_AWAY: u16 = 4001;

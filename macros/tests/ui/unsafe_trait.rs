@@ -1,0 +1,8 @@
+use converse_macros::service;
+
+#[service(name = "calc")]
+pub unsafe trait Calc {
+    async fn add(&self, a: i64) -> Result<i64, Status>;
+}
+
+fn main() {}
