@@ -52,8 +52,10 @@ impl Attributes {
             }
             once(&mut self.name, &meta, text)
         });
-        if let Err(fault) = taken {
-            faults.add(fault);
+        match taken {
+            Err(fault) => faults.add(fault),
+            Ok(()) if self.name.is_none() => faults.at(&attribute.meta, TAKES),
+            Ok(()) => {}
         }
     }
 }

@@ -6,6 +6,8 @@ pub trait Calc {
     async fn add(&self, a: i64) -> Result<i64, Status>;
     #[method]
     async fn sub(&self, a: i64) -> Result<i64, Status>;
+    #[method()]
+    async fn div(&self, a: i64) -> Result<i64, Status>;
     #[method(name = "a", name = "b")]
     async fn mul(&self, a: i64) -> Result<i64, Status>;
     #[notify(later)]
