@@ -117,7 +117,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         async move {
             let result = calc.ponder(millis).await;
             say(
-                &format!("ponder({millis}), after about {} ms", begun.elapsed().as_millis() / 20 * 20),
+                &format!("ponder({millis}), after about {} ms", (begun.elapsed().as_millis() + 25) / 50 * 50),
                 &result,
             );
         }

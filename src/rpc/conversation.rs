@@ -136,7 +136,7 @@ impl Conversation {
     }
 
     /// Continues handlers; tells whether some are left that could go on.
-    fn run_handlers(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn run_handlers(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..TURN {
             let Poll::Ready(Some((task, result))) = self.running.poll_next_unpin(cx) else { return false };
             self.finish(task, result);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, sync::atomic::Ordering::Relaxed, task::Context};
 
-use converse_core::Message;
+use converse_core::{ConvertError, Message};
 use futures::future::AbortHandle;
 use tokio::time::Instant;
 use tracing::Span;
@@ -45,8 +45,13 @@ impl Conversation {
                 self.invoke(method, &mut reader, cx)?;
                 continue;
             }
+            let cancels = matches!(head, Head::Cancel { .. });
             self.take(head, &mut reader)?;
             reader.finish()?;
+            if cancels {
+                // The handler is gone before the next call begins.
+                self.run_handlers(cx);
+            }
         }
         Ok(())
     }
@@ -167,7 +172,7 @@ impl Conversation {
         let refusal = match (full, method, &prepared) {
             (_, None, _) => Some(unknown(name)),
             (Some(status), ..) => Some(status),
-            (_, _, Some(Err(error))) => Some(Status::new(Code::INVALID_ARGUMENT, error.to_string())),
+            (_, _, Some(Err(error))) => Some(unfit(name, error)),
             (_, Some(method), _) => self.refuses(tail.id, method),
         };
         match (refusal, method, prepared) {
@@ -378,6 +383,10 @@ impl Conversation {
         self.connection.codec.err(id, status, &mut frame);
         frame
     }
+}
+
+fn unfit(name: &str, error: &ConvertError) -> Status {
+    Status::new(Code::INVALID_ARGUMENT, format!("the arguments of {} do not fit: {error}", spans::shown(name)))
 }
 
 fn unknown(name: &str) -> Status {
