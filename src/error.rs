@@ -9,8 +9,9 @@ use crate::{
     engine::CloseCause,
     extension::ExtensionError,
     handshake::HandshakeError,
+    rpc::{CallError, Code, ServiceError},
     server::ServerError,
-    session::{FrameError, SendError, SendErrorKind, SessionError},
+    session::{BoxError, FrameError, SendError, SendErrorKind, SessionError},
 };
 
 /// The result of this crate's calls, for handlers and `main` functions.
@@ -26,6 +27,15 @@ enum Inner {
     Session(SessionError),
     Connect(ConnectError),
     Server(ServerError),
+    Call(FailedCall),
+}
+
+/// A call that failed, whatever the method's own error is.
+#[derive(Debug)]
+struct FailedCall {
+    error: BoxError,
+    code: Code,
+    disconnected: bool,
 }
 
 /// What an [`Error`] is about.
@@ -42,6 +52,8 @@ pub enum ErrorKind {
     Connect,
     /// A server could not be built or bound.
     Server,
+    /// A call failed; it may have been the method's own error.
+    Call,
 }
 
 impl Error {
@@ -53,6 +65,7 @@ impl Error {
             Inner::Session(_) => ErrorKind::Send,
             Inner::Connect(_) => ErrorKind::Connect,
             Inner::Server(_) => ErrorKind::Server,
+            Inner::Call(_) => ErrorKind::Call,
         }
     }
 
@@ -86,6 +99,7 @@ impl Error {
                 ConnectError::Request(_) | ConnectError::Extension(_) | ConnectError::TlsMissing
             ),
             Inner::Server(error) => !matches!(error, ServerError::Bind(_)),
+            Inner::Call(call) => call.code == Code::INVALID_ARGUMENT,
             _ => false,
         }
     }
@@ -104,6 +118,7 @@ impl Error {
                     | ConnectError::HandlerDropped
                     | ConnectError::Handshake(HandshakeError::Closed)
             ),
+            Inner::Call(call) => call.disconnected,
             _ => false,
         }
     }
@@ -112,6 +127,14 @@ impl Error {
     pub fn as_session(&self) -> Option<&SessionError> {
         match &*self.0 {
             Inner::Session(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the code of a call that failed.
+    pub fn call_code(&self) -> Option<Code> {
+        match &*self.0 {
+            Inner::Call(call) => Some(call.code),
             _ => None,
         }
     }
@@ -129,6 +152,7 @@ impl Error {
             Inner::Session(error) => error,
             Inner::Connect(error) => error,
             Inner::Server(error) => error,
+            Inner::Call(call) => &*call.error,
         }
     }
 }
@@ -178,6 +202,14 @@ impl From<ConvertError> for Error {
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self(Box::new(Inner::Connect(error)))
+    }
+}
+
+impl<E: ServiceError> From<CallError<E>> for Error {
+    fn from(error: CallError<E>) -> Self {
+        let disconnected = matches!(error, CallError::Disconnected(_));
+        let call = FailedCall { code: error.code(), disconnected, error: Box::new(error) };
+        Self(Box::new(Inner::Call(call)))
     }
 }
 

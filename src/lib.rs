@@ -32,6 +32,7 @@
 //!
 //! | Module | Holds |
 //! |---|---|
+//! | [`rpc`] | calls, streams and notifications between two ends that may both serve |
 //! | [`server`], [`client`] | listening, routes, hooks, shutdown; dialling and verifying |
 //! | [`session`] | [`Session`], [`Sender`], [`SessionOptions`]: sending, receiving, closing, queues |
 //! | [`engine`] | how a conversation ended; the protocol without sockets (its machine is private) |
@@ -50,13 +51,14 @@
 //! | `json` | yes | `JsonConverter`, the default format |
 //! | `msgpack` | yes | `MessagePackConverter` |
 //! | `cbor` | yes | `CborConverter` |
+//! | `macros` | yes | `#[converse::service]`: a service out of a trait |
 //! | `deflate` | yes | `PerMessageDeflate`: compressed messages (RFC 7692) |
 //! | `macros` | yes | `#[service]`: a trait becomes a client and a server |
 //! | `tls` | no | `wss://`: `Client::tls`, `Server::tls`, and `rustls` re-exported; needs a C compiler to build |
 //!
 //! # Guides
 //!
-//! [Handlers](docs::handlers) · [Close codes and limits](docs::close_codes_and_limits) ·
+//! [Calls and streams](docs::rpc) · [Handlers](docs::handlers) · [Close codes and limits](docs::close_codes_and_limits) ·
 //! [The wire of a conversation](docs::wire) · [Writing a converter](docs::writing_a_converter) ·
 //! [Compression](docs::compression) · [Writing an extension](docs::writing_an_extension) ·
 //! [Data flow](docs::data_flow) · [Architecture](docs::architecture)
