@@ -204,8 +204,11 @@ impl Connection {
         self.cancel(id, made);
     }
 
-    /// Sends a frame, and wakes the task for it.
+    /// Sends a frame, and wakes the task for it. An empty one is what the codec has no words for.
     pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: Room) {
+        if frame.is_empty() {
+            return;
+        }
         let mut tables = self.lock();
         if tables.end.is_none() {
             tables.push(lane, frame, room, self.codec.separator());
