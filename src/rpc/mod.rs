@@ -40,7 +40,7 @@ pub use kind::Kind;
 pub use metadata::Metadata;
 pub use method::Method;
 pub use middleware::{Middleware, Next, Reply};
-pub use mount::{connect, duplex, duplex_with};
+pub use mount::{connect, duplex, duplex_with, over};
 pub use options::Options;
 pub use peer::Peer;
 pub use protocol::Protocol;
