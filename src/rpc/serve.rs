@@ -286,7 +286,13 @@ impl Conversation {
     /// Takes the end of a handler; nothing came of it when it was aborted.
     pub(super) fn finish(&mut self, task: Task, result: Option<Result<Reply, Status>>) {
         match task {
-            Task::Own => {}
+            Task::Sends(id) => {
+                // Whatever else ends a request stream says so itself.
+                if let Some(Err(_)) = result {
+                    let status = Status::new(Code::INTERNAL, "the request stream panicked");
+                    self.connection.fail(id, status);
+                }
+            }
             Task::Notification => {
                 self.connection.counters.notifications.fetch_sub(1, Relaxed);
                 self.conclude(None, false, result);
