@@ -276,6 +276,7 @@ impl Connection {
         let made = std::mem::take(&mut tables.made);
         let adopted = std::mem::take(&mut tables.adopted);
         let (served, lanes) = (std::mem::take(&mut tables.served), &tables.lanes);
+        let notifications = self.counters.notifications.swap(0, Ordering::Relaxed);
         let failures: Vec<_> = made
             .into_iter()
             .map(|(_, made)| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
@@ -284,6 +285,7 @@ impl Connection {
         drop(tables);
         drop(adopted);
         self.calls.close();
+        self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();
             made.slot.fail(Failure::Disconnected(disconnected));
