@@ -264,7 +264,7 @@ impl Connection {
     pub(crate) fn rests(&self) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
-        tables.lanes.is_empty() && tables.adopted.is_empty()
+        tables.lanes.is_empty() && tables.adopted.is_empty() && tables.closes.is_none()
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.
@@ -299,9 +299,16 @@ impl Connection {
         }
     }
 
-    /// Closes the connection from this end.
+    /// Closes the connection from this end, behind what was sent before.
     pub(crate) fn close(&self, reason: CloseReason) {
-        self.sender.start_close(reason);
+        let mut tables = self.lock();
+        if tables.end.is_some() {
+            drop(tables);
+            return self.sender.start_close(reason);
+        }
+        tables.closes.get_or_insert(reason);
+        drop(tables);
+        self.wake();
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -9,14 +9,17 @@ use std::{
 use futures::future::AbortHandle;
 use tokio::time::Instant;
 
-use crate::rpc::{
-    Code, Status,
-    credit::Credit,
-    error::{Disconnected, End},
-    lanes::{Joining, Lane, Lanes, Room},
-    receive::{Failure, Receive},
-    running::Running,
-    wire::{GoAway, Hello},
+use crate::{
+    frame::CloseReason,
+    rpc::{
+        Code, Status,
+        credit::Credit,
+        error::{Disconnected, End},
+        lanes::{Joining, Lane, Lanes, Room},
+        receive::{Failure, Receive},
+        running::Running,
+        wire::{GoAway, Hello},
+    },
 };
 
 /// What a conversation's lock guards.
@@ -35,6 +38,8 @@ pub(crate) struct Tables {
     pub(crate) peer_goes: Option<GoAway>,
     /// This end takes no new calls.
     pub(crate) goes: Option<GoAway>,
+    /// This end closes the connection once the conversation's task has sent what waits.
+    pub(crate) closes: Option<CloseReason>,
     /// How the conversation ended.
     pub(crate) end: Option<End>,
 }
