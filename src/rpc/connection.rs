@@ -128,7 +128,6 @@ impl Connection {
     /// Waits for room for an item's frame, and takes it.
     pub(crate) async fn room_for_item(&self, len: usize) -> Room {
         let room = len.min(ITEMS_ROOM);
-        // It is never closed: who waits is dropped with the conversation.
         if let Ok(permit) = self.items.acquire_many(u32::try_from(room).unwrap_or(u32::MAX)).await {
             permit.forget();
         }
@@ -217,6 +216,21 @@ impl Connection {
         self.wake();
     }
 
+    /// Sends an item of a stream; `false` when the stream is over, so that nothing follows the frame that ended it.
+    pub(crate) fn emit(&self, credit: &Credit, frame: Vec<u8>, room: Room) -> bool {
+        let mut tables = self.lock();
+        let goes = !credit.is_closed() && tables.end.is_none();
+        if goes {
+            tables.push(Lane::Items, frame, room, self.codec.separator());
+        }
+        drop(tables);
+        match goes {
+            true => self.wake(),
+            false => self.give_back(room),
+        }
+        goes
+    }
+
     /// Tells whether the peer takes a frame of so many bytes.
     pub(crate) fn fits(&self, len: usize) -> Result<(), Status> {
         let longest = self.lock().longest_message();
@@ -285,6 +299,7 @@ impl Connection {
         drop(tables);
         drop(adopted);
         self.calls.close();
+        self.items.close();
         self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();
@@ -292,10 +307,8 @@ impl Connection {
         }
         for served in served.into_values() {
             crate::rpc::stats::count(&self.counters.dropped_handlers);
-            if let Some(stream) = served.receives {
-                stream.fail(Failure::Disconnected(Disconnected::new(true, &end)));
-            }
             served.abort.abort();
+            served.streams.end(|| Failure::Disconnected(Disconnected::new(true, &end)));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::rpc::{
     running::{Handling, Running, Task},
     spans,
     stats::count,
-    tables::{Made, Served, too_long},
+    tables::{Made, Served, ServedStreams, too_long},
     wire::{BadFrame, Head, Reader},
 };
 
@@ -101,7 +101,8 @@ impl Conversation {
             }
             return;
         }
-        let stream = self.connection.lock().served.get(&id).and_then(|served| served.receives.clone());
+        let stream =
+            self.connection.lock().served.get(&id).and_then(|served| served.streams.receives.clone());
         if let Some(stream) = stream {
             // What is wrong with an item is told to the handler.
             stream.item(reader);
@@ -109,7 +110,8 @@ impl Conversation {
     }
 
     fn half_close(&self, id: u32) {
-        let stream = self.connection.lock().served.get(&id).and_then(|served| served.receives.clone());
+        let stream =
+            self.connection.lock().served.get(&id).and_then(|served| served.streams.receives.clone());
         if let Some(stream) = stream {
             stream.close();
         }
@@ -122,7 +124,7 @@ impl Conversation {
                 .made
                 .get(&id)
                 .and_then(|made| made.sends.as_ref().map(|(_, credit)| Arc::clone(credit))),
-            false => tables.served.get(&id).and_then(|served| served.credit.clone()),
+            false => tables.served.get(&id).and_then(|served| served.streams.credit.clone()),
         };
         drop(tables);
         if let Some(credit) = credit {
@@ -135,7 +137,7 @@ impl Conversation {
         let Some(served) = self.connection.lock().served.remove(&id) else { return };
         count(&self.connection.counters.dropped_handlers);
         served.abort.abort();
-        self.answer(id, served.is_streaming(), Err(status));
+        self.end_served(id, &served.streams, Err(status));
     }
 
     /// Ends the calls whose deadline has passed.
@@ -148,7 +150,7 @@ impl Conversation {
         for (id, served) in served {
             count(&self.connection.counters.dropped_handlers);
             served.abort.abort();
-            self.answer(id, served.is_streaming(), Err(Status::new(Code::DEADLINE_EXCEEDED, "")));
+            self.end_served(id, &served.streams, Err(Status::new(Code::DEADLINE_EXCEEDED, "")));
         }
     }
 
@@ -245,7 +247,9 @@ impl Conversation {
             self.respond(frame);
         }
         let Prepared { invoke, receives } = prepared;
-        let ends = Ends { connection: Arc::clone(&self.connection), id, credit: Arc::clone(&credit) };
+        let streams =
+            ServedStreams { receives, credit: kind.has_response_stream().then(|| Arc::clone(&credit)) };
+        let ends = Ends { connection: Arc::clone(&self.connection), id, credit };
         let about = About { side: Side::Served, method: method.shared_name(), kind, metadata, deadline };
         let cx_call = context::Context::new(Arc::clone(&self.connection), about);
         let work = self.within_middleware(cx_call, Box::new(move |cx| invoke(cx, ends)));
@@ -253,14 +257,13 @@ impl Conversation {
         let mut running = Running::new(task, work, span);
         // Most handlers end at once: they need no place in any table.
         if let Some((_, result)) = running.now(cx) {
-            return self.conclude(id, kind.has_response_stream(), result);
+            return self.conclude(id, &streams, result);
         }
         let mut tables = self.connection.lock();
         match id {
             Some(id) => {
                 let abort = running.abortable();
-                let credit = kind.has_response_stream().then_some(credit);
-                tables.served.insert(id, Served { abort, deadline, receives, credit });
+                tables.served.insert(id, Served { abort, deadline, streams });
                 tables.wait_until(deadline);
             }
             None => {
@@ -295,30 +298,36 @@ impl Conversation {
             }
             Task::Notification => {
                 self.connection.counters.notifications.fetch_sub(1, Relaxed);
-                self.conclude(None, false, result);
+                self.conclude(None, &ServedStreams::default(), result);
             }
             Task::Call(id) => {
                 if result.is_none() {
                     return;
                 }
                 let served = self.connection.lock().served.remove(&id);
-                let streaming = served.is_some_and(|served| served.is_streaming());
-                self.conclude(Some(id), streaming, result);
+                let streams = served.map(|served| served.streams).unwrap_or_default();
+                self.conclude(Some(id), &streams, result);
             }
         }
     }
 
-    fn conclude(&self, id: Option<u32>, streaming: bool, result: Option<Result<Reply, Status>>) {
+    fn conclude(&self, id: Option<u32>, streams: &ServedStreams, result: Option<Result<Reply, Status>>) {
         let Some(result) = result else { return };
         count(&self.connection.counters.served);
         match id {
-            Some(id) => self.answer(id, streaming, result),
+            Some(id) => self.end_served(id, streams, result),
             None => {
                 if let Err(status) = result {
                     tracing::debug!(%status, "handler of a notification failed");
                 }
             }
         }
+    }
+
+    /// Ends a call that was served, with its streams: nothing follows its answer.
+    fn end_served(&self, id: u32, streams: &ServedStreams, result: Result<Reply, Status>) {
+        streams.end(|| Failure::Status(Status::new(Code::CANCELLED, "the call is over")));
+        self.answer(id, streams.is_streaming(), result);
     }
 
     /// Sends the one frame that ends a call.
