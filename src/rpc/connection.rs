@@ -152,7 +152,6 @@ impl Connection {
     /// Waits for room for an item's frame, and takes it.
     pub(crate) async fn room_for_item(&self, len: usize) -> Room {
         let room = len.min(ITEMS_ROOM);
-        // It is never closed: who waits is dropped with the conversation.
         if let Ok(permit) = self.items.acquire_many(permits(room)).await {
             permit.forget();
         }
@@ -231,7 +230,7 @@ impl Connection {
         self.cancel(id, made);
     }
 
-    /// Sends a frame, and wakes the task for it. An empty one is none: not every protocol has every frame.
+    /// Sends a frame, and wakes the task for it. An empty one is what the codec has no words for.
     pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: Room) {
         if frame.is_empty() {
             return self.give_back(room);
@@ -242,6 +241,21 @@ impl Connection {
         }
         drop(tables);
         self.wake();
+    }
+
+    /// Sends an item of a stream; `false` when the stream is over, so that nothing follows the frame that ended it.
+    pub(crate) fn emit(&self, credit: Option<&Credit>, frame: Vec<u8>, room: Room) -> bool {
+        let mut tables = self.lock();
+        let goes = credit.is_none_or(|credit| !credit.is_closed()) && tables.end.is_none();
+        if goes {
+            tables.push(Lane::Items, frame, room, self.codec.separator());
+        }
+        drop(tables);
+        match goes {
+            true => self.wake(),
+            false => self.give_back(room),
+        }
+        goes
     }
 
     /// Tells whether the peer takes a frame of so many bytes.
@@ -291,7 +305,7 @@ impl Connection {
     pub(crate) fn rests(&self, slow: bool) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
-        tables.lanes.is_empty(slow) && tables.adopted.is_empty()
+        tables.lanes.is_empty(slow) && tables.adopted.is_empty() && tables.closes.is_none()
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.
@@ -303,6 +317,7 @@ impl Connection {
         let made = std::mem::take(&mut tables.made);
         let adopted = std::mem::take(&mut tables.adopted);
         let (served, lanes) = (std::mem::take(&mut tables.served), &tables.lanes);
+        let notifications = self.counters.notifications.swap(0, Ordering::Relaxed);
         let failures: Vec<_> = made
             .into_values()
             .map(|made| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
@@ -310,24 +325,30 @@ impl Connection {
         tables.lanes.clear();
         drop(tables);
         drop(adopted);
-        self.counters.notifications.store(0, Ordering::Relaxed);
         self.calls.close();
+        self.items.close();
+        self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();
             made.slot.fail(Failure::Disconnected(disconnected));
         }
         for served in served.into_values() {
             crate::rpc::stats::count(&self.counters.dropped_handlers);
-            if let Some(stream) = served.receives {
-                stream.fail(Failure::Disconnected(Disconnected::new(true, &end)));
-            }
             served.abort.abort();
+            served.streams.end(|| Failure::Disconnected(Disconnected::new(true, &end)));
         }
     }
 
-    /// Closes the connection from this end.
+    /// Closes the connection from this end, behind what was sent before.
     pub(crate) fn close(&self, reason: CloseReason) {
-        self.sender.start_close(reason);
+        let mut tables = self.lock();
+        if tables.end.is_some() {
+            drop(tables);
+            return self.sender.start_close(reason);
+        }
+        tables.closes.get_or_insert(reason);
+        drop(tables);
+        self.wake();
     }
 
     pub(crate) fn stats(&self) -> Stats {

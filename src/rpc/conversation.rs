@@ -178,8 +178,10 @@ impl Conversation {
 
     /// Gives the session what it may send, and closes the connection when the peer reads too slowly for the answers.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
+        let closes = self.connection.lock().closes.take();
         loop {
-            let slow = self.is_slow(cx);
+            // What waits is bounded, and leaves before the Close frame if the peer reads at all.
+            let slow = self.is_slow(cx) && closes.is_none();
             let batch = self.connection.lock().lanes.pop(slow);
             let Some(batch) = batch else { break };
             let message = self.connection.codec.message(batch.frames);
@@ -193,6 +195,9 @@ impl Conversation {
                 // What remains to be said is in the end that is received next.
                 Err(_) => break,
             }
+        }
+        if let Some(reason) = closes {
+            self.connection.sender.start_close(reason);
         }
         if self.is_gone() {
             return Err(Fatal::new(super::GOING_AWAY, "going away"));

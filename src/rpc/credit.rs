@@ -10,38 +10,49 @@ const MOST: usize = u32::MAX as usize;
 /// The credit that a receiver has given to a stream, in items.
 #[derive(Debug)]
 pub(crate) struct Credit {
-    /// `None` where the peer gives none and takes all.
-    items: Option<Semaphore>,
+    /// Closed when the stream may not send any more.
+    items: Semaphore,
+    /// Whether the peer gives none and takes all.
+    unlimited: bool,
 }
 
 impl Credit {
     /// Begins with the receiver's window.
     pub(crate) fn new(window: u32) -> Self {
-        Self { items: Some(Semaphore::new(window as usize)) }
+        Self { items: Semaphore::new(window as usize), unlimited: false }
     }
 
     /// For a peer that knows no credit: what bounds a stream then is how fast it reads.
     pub(crate) fn unlimited() -> Self {
-        Self { items: None }
+        Self { items: Semaphore::new(0), unlimited: true }
     }
 
     /// Takes what the receiver gives.
     pub(crate) fn give(&self, items: u32) {
-        if let Some(semaphore) = &self.items {
-            semaphore.add_permits((items as usize).min(MOST.saturating_sub(semaphore.available_permits())));
+        self.items.add_permits((items as usize).min(MOST.saturating_sub(self.items.available_permits())));
+    }
+
+    /// Takes the credit for one item, and waits for it; waits are counted. Returns at once when the stream is over.
+    pub(crate) async fn take(&self, stalls: &AtomicU64) {
+        if self.unlimited {
+            return;
+        }
+        if self.items.available_permits() == 0 {
+            stalls.fetch_add(1, Relaxed);
+        }
+        if let Ok(permit) = self.items.acquire().await {
+            permit.forget();
         }
     }
 
-    /// Takes the credit for one item, and waits for it; waits are counted.
-    pub(crate) async fn take(&self, stalls: &AtomicU64) {
-        let Some(semaphore) = &self.items else { return };
-        if semaphore.available_permits() == 0 {
-            stalls.fetch_add(1, Relaxed);
-        }
-        // It is never closed: who waits is dropped with its call.
-        if let Ok(permit) = semaphore.acquire().await {
-            permit.forget();
-        }
+    /// Ends the stream: its call is over, whoever still holds what sends it.
+    pub(crate) fn close(&self) {
+        self.items.close();
+    }
+
+    /// Tells whether the stream is over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.items.is_closed()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, marker::PhantomData, pin::pin, sync::Arc};
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 
-use crate::rpc::{Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane};
+use crate::rpc::{Code, ServiceError, Status, connection::Connection, credit::Credit};
 
 /// Sends the values of a stream to the other end, as fast as its credit and the connection allow.
 pub struct Emitter<T, E = Status> {
@@ -26,17 +26,15 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
     /// Sends one value, and waits until the other end has room for it.
     ///
     /// # Errors
-    /// When the value does not encode, or is longer than the other end takes.
+    /// When the value does not encode, or is longer than the other end takes; CANCELLED when the call is over, which an
+    /// emitter outside of its handler can outlive.
     ///
     /// # Cancel safety
     /// A dropped call has sent all of the value or nothing.
     pub fn send(&mut self, value: &T) -> impl Future<Output = Result<(), Status>> + Send + use<'_, T, E> {
         // Encoded at once, so that the future does not hold the value.
         let frame = self.encode(value);
-        async move {
-            self.emit(frame?).await;
-            Ok(())
-        }
+        async move { self.emit(frame?).await }
     }
 
     /// Sends all values of a stream, up to its end or its first error.
@@ -67,12 +65,15 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
 }
 
 impl<T, E> Emitter<T, E> {
-    async fn emit(&mut self, frame: Vec<u8>) {
+    async fn emit(&mut self, frame: Vec<u8>) -> Result<(), Status> {
         if let Some(credit) = &self.credit {
             credit.take(&self.connection.counters.credit_stalls).await;
         }
         let room = self.connection.room_for_item(frame.len()).await;
-        self.connection.push(Lane::Items, frame, room);
+        match self.connection.emit(self.credit.as_deref(), frame, room) {
+            true => Ok(()),
+            false => Err(Status::new(Code::CANCELLED, "the call is over")),
+        }
     }
 }
 

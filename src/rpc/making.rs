@@ -206,8 +206,8 @@ impl Sending {
         S: Stream<Item = I> + Send + 'static,
         I: Serialize + Send + 'static,
     {
+        let Self { connection, id, credit } = self;
         let work = async move {
-            let Self { connection, id, credit } = self;
             let mut emitter = Emitter::<I>::new(Arc::clone(&connection), id, Some(credit));
             let mut stream = pin!(stream);
             while let Some(item) = stream.next().await {
@@ -221,7 +221,7 @@ impl Sending {
             connection.push(Lane::Items, frame, Default::default());
             Ok(Reply::default())
         };
-        Running::new(Task::Own, Box::pin(work), Span::current())
+        Running::new(Task::Sends(id), Box::pin(work), Span::current())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Floor 7: conversations of calls, streams and notifications between two peers that may both serve and call. Knows
 //! sessions, servers and clients by their public faces.
 
+mod answers;
 mod call;
 mod code;
 mod connection;
@@ -9,6 +10,7 @@ mod conversation;
 mod credit;
 mod emitter;
 mod error;
+mod frames;
 mod kind;
 mod lanes;
 mod making;
@@ -41,7 +43,7 @@ pub use kind::Kind;
 pub use metadata::Metadata;
 pub use method::Method;
 pub use middleware::{Middleware, Next, Reply};
-pub use mount::{connect, duplex, duplex_with};
+pub use mount::{connect, duplex, duplex_with, over};
 pub use options::Options;
 pub use peer::Peer;
 pub use protocol::Protocol;

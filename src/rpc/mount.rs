@@ -2,6 +2,7 @@
 
 use std::{future::ready, pin::Pin, sync::Arc};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::Instrument;
 
 use crate::{
@@ -97,17 +98,33 @@ pub fn duplex(router: Router) -> Peer {
 pub fn duplex_with(server: Router, client: Router) -> (Peer, Peer) {
     let protocol = server.options.protocols.first().cloned().unwrap_or_default();
     let (here, there) = tokio::io::duplex(IN_MEMORY);
-    let ends = [(here, Role::Server, server), (there, Role::Client, client)];
-    let [server, client] = ends.map(|(io, role, router)| {
-        let options = router.options.session_options(&SessionOptions::default());
-        let (driver, connection) = Setup::bare(role, &options).start(io, |session| {
-            let (connection, conversation) = begin(session, role, &protocol, Arc::new(router));
-            (Some(run(conversation, &protocol)), connection)
-        });
-        tokio::spawn(driver);
-        connection
+    let options = SessionOptions::default();
+    let client_end = over(here, Role::Server, &protocol, &options, server);
+    (client_end, over(there, Role::Client, &protocol, &options, client))
+}
+
+/// Holds a conversation over a transport whose upgrade was done elsewhere, such as by hyper or axum, in the protocol
+/// that was agreed on there, and returns the other end. Limits and times of the session below are those of `options`,
+/// whose extensions are not used.
+///
+/// A client's connection is closed with the last clone of the peer. A server's goes on without it.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn over<T>(io: T, role: Role, protocol: &Protocol, options: &SessionOptions, router: Router) -> Peer
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let options = router.options.session_options(options);
+    let (driver, connection) = Setup::bare(role, &options).start(io, |session| {
+        let (connection, conversation) = begin(session, role, protocol, Arc::new(router));
+        (Some(run(conversation, protocol)), connection)
     });
-    (Peer::of(server), Peer::owner_of(client))
+    tokio::spawn(driver);
+    match role {
+        Role::Server => Peer::of(connection),
+        Role::Client => Peer::owner_of(connection),
+    }
 }
 
 /// What runs beside a session's driver.

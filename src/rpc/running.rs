@@ -31,8 +31,8 @@ pub(crate) enum Task {
     Call(u32),
     /// A notification of the peer.
     Notification,
-    /// Work of this end's own calls, such as sending a request stream.
-    Own,
+    /// Sending the request stream of a call of this end.
+    Sends(u32),
 }
 
 /// A future whose drop does not panic either.
@@ -80,12 +80,16 @@ impl Future for Running {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => result,
             Err(_) => {
-                tracing::error!(parent: &this.span, "handler panicked");
+                let what = if matches!(this.task, Task::Sends(_)) { "request stream" } else { "handler" };
+                tracing::error!(parent: &this.span, "{what} panicked");
                 // What a panic says is not for the peer.
                 Err(Status::new(Code::INTERNAL, ""))
             }
         };
-        spans::end(&this.span, result.as_ref().err().map(Status::code));
+        // The span of a request stream is its call's, which ends by itself.
+        if !matches!(this.task, Task::Sends(_)) {
+            spans::end(&this.span, result.as_ref().err().map(Status::code));
+        }
         this.work.end();
         Poll::Ready((this.task, Some(result)))
     }

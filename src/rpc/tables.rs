@@ -9,14 +9,17 @@ use std::{
 use futures::future::AbortHandle;
 use tokio::time::Instant;
 
-use crate::rpc::{
-    Code, Status,
-    credit::Credit,
-    error::{Disconnected, End},
-    lanes::{Joining, Lane, Lanes, Room},
-    receive::{Failure, Receive},
-    running::Running,
-    wire::{GoAway, Hello},
+use crate::{
+    frame::CloseReason,
+    rpc::{
+        Code, Status,
+        credit::Credit,
+        error::{Disconnected, End},
+        lanes::{Joining, Lane, Lanes, Room},
+        receive::{Failure, Receive},
+        running::Running,
+        wire::{GoAway, Hello},
+    },
 };
 
 /// What a conversation's lock guards.
@@ -35,6 +38,8 @@ pub(crate) struct Tables {
     pub(crate) peer_goes: Option<GoAway>,
     /// This end takes no new calls.
     pub(crate) goes: Option<GoAway>,
+    /// This end closes the connection once the conversation's task has sent what waits.
+    pub(crate) closes: Option<CloseReason>,
     /// How the conversation ended.
     pub(crate) end: Option<End>,
 }
@@ -54,6 +59,12 @@ pub(crate) struct Served {
     /// Ends the handler.
     pub(crate) abort: AbortHandle,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) streams: ServedStreams,
+}
+
+/// The streams of a call that this end serves.
+#[derive(Default)]
+pub(crate) struct ServedStreams {
     /// Where the items of the request stream go.
     pub(crate) receives: Option<Arc<dyn Receive>>,
     /// The credit of the response stream, if there is one.
@@ -118,12 +129,24 @@ impl Tables {
 impl Served {
     /// Tells whether a stream belongs to the call.
     pub(crate) fn is_stream(&self) -> bool {
-        self.receives.is_some() || self.credit.is_some()
+        self.streams.receives.is_some() || self.streams.credit.is_some()
     }
+}
 
+impl ServedStreams {
     /// Tells whether the answer is a stream.
     pub(crate) fn is_streaming(&self) -> bool {
         self.credit.is_some()
+    }
+
+    /// Ends both, wherever a handler has put them. What was received can still be taken.
+    pub(crate) fn end(&self, why: impl FnOnce() -> Failure) {
+        if let Some(stream) = &self.receives {
+            stream.fail(why());
+        }
+        if let Some(credit) = &self.credit {
+            credit.close();
+        }
     }
 }
 

@@ -1,0 +1,139 @@
+//! How a conversation's task ends the calls that it serves. Knows no session.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use tokio::time::Instant;
+use tracing::Span;
+
+use crate::rpc::{
+    Code, Reply, Status,
+    conversation::Conversation,
+    lanes::{Lane, Room},
+    receive::Failure,
+    running::{Running, Task},
+    stats::count,
+    tables::{Expired, Served, ServedStreams, too_long},
+};
+
+impl Conversation {
+    /// Takes the end of a handler; nothing came of it when it was aborted.
+    pub(super) fn finish(&mut self, task: Task, result: Option<Result<Reply, Status>>) {
+        match (task, result) {
+            // Whatever else ends a request stream says so itself.
+            (Task::Sends(id), Some(Err(_))) => {
+                self.connection.fail(id, Status::new(Code::INTERNAL, "the request stream panicked"));
+            }
+            (Task::Sends(_), _) => {}
+            (Task::Notification, result) => {
+                self.connection.counters.notifications.fetch_sub(1, Relaxed);
+                self.notified(result);
+            }
+            (Task::Call(id), result) => {
+                // A call that was cancelled has been answered.
+                let served = result.is_some().then(|| self.connection.lock().served.remove(&id)).flatten();
+                if let Some(Served { deadline, streams, .. }) = served {
+                    self.conclude(id, deadline, streams, result);
+                }
+            }
+        }
+    }
+
+    pub(super) fn notified(&self, result: Option<Result<Reply, Status>>) {
+        count(&self.connection.counters.served);
+        if let Some(Err(status)) = result {
+            tracing::debug!(%status, "handler of a notification failed");
+        }
+    }
+
+    /// Ends a call with its streams; its answer stays in flight as long as there is no room for it.
+    pub(super) fn conclude(
+        &self,
+        id: u32,
+        deadline: Option<Instant>,
+        streams: ServedStreams,
+        result: Option<Result<Reply, Status>>,
+    ) {
+        let Some(result) = result else { return };
+        streams.end(over);
+        let (frame, room) = match result {
+            Ok(reply) => (reply.frame, reply.room),
+            Err(status) => (self.error(id, &status), None),
+        };
+        // The end of a stream stands behind its items, which have waited.
+        if streams.is_streaming() {
+            return self.send_end(id, Lane::Items, frame, Room::default());
+        }
+        if let Some(room) = room.or_else(|| self.connection.try_room_for_answer(frame.len())) {
+            return self.send_end(id, Lane::Answers, frame, room);
+        }
+        let connection = Arc::clone(&self.connection);
+        let waiting = async move {
+            let room = connection.room_for_answer(frame.len()).await;
+            Ok(Reply { frame, room: Some(room) })
+        };
+        let waiting = Running::new(Task::Call(id), Box::pin(waiting), Span::none());
+        self.serve(id, deadline, ServedStreams::default(), waiting);
+    }
+
+    /// Sends the error that ends a call, without waiting for room.
+    pub(super) fn reject(&self, id: u32, streaming: bool, status: &Status) {
+        let lane = if streaming { Lane::Items } else { Lane::Control };
+        self.send_end(id, lane, self.error(id, status), Room::default());
+    }
+
+    /// Sends the one frame that ends a call.
+    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: Room) {
+        count(&self.connection.counters.served);
+        let codec = &self.connection.codec;
+        let mut tables = self.connection.lock();
+        let longest = tables.longest_message();
+        if frame.len() as u64 > longest {
+            frame = self.error(id, &Status::new(Code::RESOURCE_EXHAUSTED, too_long(frame.len(), longest)));
+        }
+        match codec.commit(id, frame) {
+            Some(frame) => {
+                tables.push(lane, frame, room, codec.separator());
+            }
+            None => {
+                drop(tables);
+                self.connection.give_back(room);
+            }
+        }
+    }
+
+    fn error(&self, id: u32, status: &Status) -> Vec<u8> {
+        let mut frame = Vec::new();
+        self.connection.codec.err(id, status, &mut frame);
+        frame
+    }
+
+    /// Drops the handler of a call, and answers the call.
+    pub(super) fn cancel(&self, id: u32) {
+        let Some(served) = self.connection.lock().served.remove(&id) else { return };
+        self.drop_handler(id, &served, Code::CANCELLED);
+    }
+
+    fn drop_handler(&self, id: u32, served: &Served, code: Code) {
+        count(&self.connection.counters.dropped_handlers);
+        served.abort.abort();
+        served.streams.end(over);
+        self.reject(id, served.streams.is_streaming(), &Status::new(code, ""));
+    }
+
+    /// Ends the calls whose deadline has passed.
+    pub(super) fn expire(&self, now: Instant) {
+        let Expired { made, served } = self.connection.lock().expire(now);
+        for (id, made) in made {
+            made.slot.fail(Failure::Deadline);
+            self.connection.cancel(id, made);
+        }
+        for (id, served) in served {
+            self.drop_handler(id, &served, Code::DEADLINE_EXCEEDED);
+        }
+    }
+}
+
+/// What the streams of a call are told that their handler has kept.
+fn over() -> Failure {
+    Failure::Status(Status::new(Code::CANCELLED, "the call is over"))
+}

@@ -1,0 +1,129 @@
+//! What a conversation's task does with each frame. Knows no session.
+
+use std::{sync::Arc, task::Context};
+
+use converse_core::Message;
+
+use crate::rpc::{
+    conversation::{Conversation, Fatal},
+    credit::Credit,
+    lanes::{Lane, Room},
+    receive::Failure,
+    spans,
+    tables::Made,
+    wire::{BadFrame, Head, Reader},
+};
+
+impl From<BadFrame> for Fatal {
+    fn from(bad: BadFrame) -> Self {
+        Self::new(super::BAD_FRAME, bad.to_string())
+    }
+}
+
+impl Conversation {
+    /// Handles the frames of a message.
+    pub(super) fn handle(&mut self, message: &Message, cx: &mut Context<'_>) -> Result<(), Fatal> {
+        let connection = Arc::clone(&self.connection);
+        let mut reader = connection.codec.reader(message);
+        while let Some(head) = reader.next()? {
+            if !self.greeted && !matches!(head, Head::Hello(_)) {
+                return Err(Fatal::new(super::BAD_FRAME, "the first frame is no hello"));
+            }
+            if let Head::Invoke { method } = &head {
+                self.invoke(method, &mut reader, cx)?;
+                continue;
+            }
+            let cancels = matches!(head, Head::Cancel { .. });
+            self.take(head, &mut reader)?;
+            reader.finish()?;
+            if cancels {
+                // The handler is gone before the next call begins.
+                self.run_handlers(cx);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, head: Head<'_>, reader: &mut Reader<'_>) -> Result<(), Fatal> {
+        match head {
+            Head::Hello(_) if self.greeted => return Err(Fatal::new(super::BAD_FRAME, "a second hello")),
+            Head::Hello(hello) => {
+                self.greet();
+                self.connection.lock().peer = Some(Arc::new(hello));
+            }
+            Head::Ok { id } => self.end_made(id, |made| made.slot.ok(reader)),
+            Head::Err { id: 0, status } => {
+                tracing::debug!(
+                    status = spans::shown(&status.to_string()),
+                    "the peer did not understand a frame"
+                );
+            }
+            Head::Err { id, status } => self.end_made(id, |made| made.slot.fail(Failure::Status(status))),
+            Head::Item { id } => self.item(id, reader),
+            Head::End { id } => self.half_close(id),
+            Head::Cancel { id } => self.cancel(id),
+            Head::Credit { id, items } => self.credit(id, items),
+            Head::Ping if self.connection.answers_pings() => {
+                let mut frame = Vec::new();
+                self.connection.codec.ping(&mut frame);
+                self.respond(frame);
+            }
+            Head::Ping => {}
+            Head::GoAway(going) => self.connection.lock().peer_goes = Some(going),
+            Head::Answer(frame) => self.respond(frame),
+            Head::Invoke { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Sends a control frame; the task runs, and sends it before it rests.
+    pub(super) fn respond(&self, frame: Vec<u8>) {
+        self.connection.push(Lane::Control, frame, Room::default());
+    }
+
+    fn end_made(&self, id: u32, end: impl FnOnce(&Made)) {
+        // The answer to a call that was cancelled is not expected any more.
+        let Some(made) = self.connection.lock().made.remove(&id) else { return };
+        made.stop_sending();
+        end(&made);
+    }
+
+    fn item(&self, id: u32, reader: &mut Reader<'_>) {
+        if self.connection.is_own(id) {
+            let slot = self.connection.lock().made.get(&id).map(|made| Arc::clone(&made.slot));
+            if slot.is_some_and(|slot| !slot.item(reader)) {
+                self.connection.give_up(id);
+            }
+            return;
+        }
+        let stream =
+            self.connection.lock().served.get(&id).and_then(|served| served.streams.receives.clone());
+        if let Some(stream) = stream {
+            // What is wrong with an item is told to the handler.
+            stream.item(reader);
+        }
+    }
+
+    fn half_close(&self, id: u32) {
+        let stream =
+            self.connection.lock().served.get(&id).and_then(|served| served.streams.receives.clone());
+        if let Some(stream) = stream {
+            stream.close();
+        }
+    }
+
+    fn credit(&self, id: u32, items: u32) {
+        let tables = self.connection.lock();
+        let credit: Option<Arc<Credit>> = match self.connection.is_own(id) {
+            true => tables
+                .made
+                .get(&id)
+                .and_then(|made| made.sends.as_ref().map(|(_, credit)| Arc::clone(credit))),
+            false => tables.served.get(&id).and_then(|served| served.streams.credit.clone()),
+        };
+        drop(tables);
+        if let Some(credit) = credit {
+            credit.give(items);
+        }
+    }
+}
