@@ -1,0 +1,343 @@
+//! Streams: what credit lets through, what it stops, and what a sender without credit gets. The other end speaks by
+//! hand, and its frames are counted.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/rpc.rs"]
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use converse::{
+    frame::Role,
+    rpc::{self, CallError, Code, Options, Router, Status, Streaming},
+};
+use futures::{FutureExt, StreamExt, stream};
+use support::{BUFFER, calling, ends, greeted, in_json, patient, protocols, served, settle};
+use tokio::{io::duplex, sync::Notify};
+
+fn counting() -> Router {
+    Router::new()
+        .options(in_json().deadline(None))
+        .stream("count", |_, _: [(); 0]| stream::iter((0u32..).map(Ok::<_, Status>)))
+        .call("add", |_, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_stops_at_the_window_and_goes_on_by_as_much_as_it_is_given() {
+    for window in [0, 1, 5, 32] {
+        let (peer, mut raw) = served(counting());
+        raw.say(format!(r#"{{"hello":{{"window":{window}}}}}"#)).await;
+        raw.frame().await;
+        raw.say(r#"{"id":1,"method":"count"}"#).await;
+        let item = |n: usize| format!(r#"{{"id":1,"item":{n}}}"#);
+        assert!(raw.rest().await.into_iter().eq((0..window).map(item)));
+        assert_eq!(peer.stats().credit_stalls, 1);
+        raw.say(r#"{"id":1,"credit":3}"#).await;
+        assert!(raw.rest().await.into_iter().eq((window..window + 3).map(item)));
+        raw.say("{\"id\":1,\"credit\":1}\n{\"id\":1,\"credit\":0}\n{\"id\":1,\"credit\":1}").await;
+        assert!(raw.rest().await.into_iter().eq((window + 3..window + 5).map(item)));
+        assert_eq!(peer.stats().credit_stalls, 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_names_no_window_has_one_of_32() {
+    let (_peer, mut raw) = greeted(counting()).await;
+    raw.say(r#"{"id":1,"method":"count"}"#).await;
+    assert_eq!(raw.rest().await.len(), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_stream_holds_up_neither_other_streams_nor_calls() {
+    let (peer, mut raw) = greeted(counting()).await;
+    raw.say(r#"{"id":1,"method":"count"}"#).await;
+    assert_eq!(raw.rest().await.len(), 32);
+    raw.say(r#"{"id":3,"method":"count"}"#).await;
+    assert_eq!(raw.rest().await.len(), 32);
+    for n in 0..100 {
+        raw.say(r#"{"id":3,"credit":16}"#).await;
+        assert_eq!(raw.frames(16).await[15], format!(r#"{{"id":3,"item":{}}}"#, 32 + 16 * n + 15));
+        raw.say(format!(r#"{{"id":5,"method":"add","params":[{n},1]}}"#)).await;
+        assert_eq!(raw.frame().await, format!(r#"{{"id":5,"result":{}}}"#, n + 1));
+    }
+    assert_eq!((peer.stats().streams_in_flight, peer.stats().served), (2, 100));
+    raw.say("{\"cancel\":1}\n{\"cancel\":3}").await;
+    assert_eq!(raw.rest().await.len(), 2);
+    assert_eq!(peer.stats().streams_in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_passes_the_items_that_wait() {
+    // Items that are ready in the same turn stand behind the answers of it.
+    let router = counting().stream("big", |_, _: [(); 0]| {
+        stream::iter(0..8).map(|_| Ok::<_, Status>("x".repeat(4 * 1024)))
+    });
+    let (_peer, mut raw) = greeted(router).await;
+    raw.say("{\"id\":1,\"method\":\"big\"}\n{\"id\":3,\"method\":\"add\",\"params\":[1,2]}").await;
+    assert_eq!(raw.frame().await, r#"{"id":3,"result":3}"#);
+    assert_eq!(raw.rest().await.len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_gives_credit_back_in_halves_of_its_window() {
+    for (window, half) in [(1u32, 1), (2, 1), (5, 3), (32, 16), (33, 17)] {
+        let (client, mut raw) = calling(Router::new().options(in_json().window(window))).await;
+        let mut items = client.open::<_, u32>("s", [(); 0]).await.unwrap();
+        raw.frame().await;
+        let mut given = window;
+        for taken in 1..=4 * window {
+            if given > 0 {
+                let burst: Vec<_> = (0..given).map(|n| format!(r#"{{"id":1,"item":{n}}}"#)).collect();
+                raw.say(burst.join("\n")).await;
+                given = 0;
+            }
+            items.next().await.unwrap().unwrap();
+            let frames = raw.rest().await;
+            if taken % half == 0 {
+                assert_eq!(frames, [format!(r#"{{"id":1,"credit":{half}}}"#)], "window {window}");
+                given += half;
+            } else {
+                assert!(frames.is_empty(), "window {window}: {frames:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_gives_credit_back_in_halves_and_none_for_what_has_ended() {
+    let router = Router::new().client_stream("sum", |_, _: [(); 0], mut items: Streaming<u32>| async move {
+        let mut sum = 0;
+        while let Some(item) = items.next().await {
+            sum += item?;
+        }
+        Ok::<_, Status>(sum)
+    });
+    let (_peer, mut raw) = greeted(router).await;
+    raw.say(r#"{"id":1,"method":"sum"}"#).await;
+    let mut sent = 0;
+    let mut credit = 32;
+    for _ in 0..10 {
+        let burst = vec![r#"{"id":1,"item":1}"#; credit];
+        raw.say(burst.join("\n")).await;
+        sent += credit;
+        credit = 0;
+        for frame in raw.rest().await {
+            assert_eq!(frame, r#"{"id":1,"credit":16}"#);
+            credit += 16;
+        }
+    }
+    assert!(credit > 0);
+    let mut last = vec![r#"{"id":1,"item":1}"#; credit];
+    last.push(r#"{"id":1,"end":true}"#);
+    raw.say(last.join("\n")).await;
+    assert_eq!(raw.rest().await, [format!(r#"{{"id":1,"result":{}}}"#, sent + credit)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callee_that_sends_more_than_its_credit_loses_the_call_and_not_the_connection() {
+    let (client, mut raw) = calling(Router::new().options(in_json().window(4))).await;
+    let mut items = client.open::<_, u32>("s", [(); 0]).await.unwrap();
+    raw.frame().await;
+    let burst: Vec<_> = (0..5).map(|n| format!(r#"{{"id":1,"item":{n}}}"#)).collect();
+    raw.say(burst.join("\n")).await;
+    assert_eq!(raw.rest().await, [r#"{"cancel":1}"#]);
+    for n in 0..4 {
+        assert_eq!(items.next().await.unwrap().unwrap(), n);
+    }
+    let end = items.next().await.unwrap().unwrap_err();
+    assert_eq!(end.code(), Code::RESOURCE_EXHAUSTED);
+    assert!(items.next().await.is_none());
+    // What still comes for it is nobody's.
+    raw.say("{\"id\":1,\"item\":9}\n{\"id\":1,\"result\":null}").await;
+    let call = tokio::spawn(client.call::<_, u32>("m", [(); 0]).into_future());
+    assert_eq!(raw.rest().await, [r#"{"id":3,"method":"m","params":[]}"#]);
+    raw.say(r#"{"id":3,"result":7}"#).await;
+    assert_eq!(call.await.unwrap().unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_sends_more_than_its_credit_loses_the_call_and_not_the_connection() {
+    let gate = Arc::new(Notify::new());
+    let opens = Arc::clone(&gate);
+    let taken = Arc::<AtomicUsize>::default();
+    let takes = Arc::clone(&taken);
+    let router = Router::new().options(in_json().window(4)).client_stream(
+        "sum",
+        move |_, _: [(); 0], mut items: Streaming<u32>| {
+            let (gate, takes) = (Arc::clone(&gate), Arc::clone(&takes));
+            async move {
+                gate.notified().await;
+                while let Some(item) = items.next().await {
+                    item?;
+                    takes.fetch_add(1, SeqCst);
+                }
+                Ok::<_, Status>(())
+            }
+        },
+    );
+    let (peer, mut raw) = greeted(router).await;
+    raw.say(r#"{"id":1,"method":"sum"}"#).await;
+    raw.say(vec![r#"{"id":1,"item":1}"#; 5].join("\n")).await;
+    // What is beyond the credit is not even kept.
+    raw.say(vec![r#"{"id":1,"item":1}"#; 5000].join("\n")).await;
+    settle().await;
+    opens.notify_waiters();
+    let frame = raw.frame().await;
+    assert!(frame.starts_with(r#"{"id":1,"error":{"code":-32008,"#), "{frame}");
+    assert_eq!(taken.load(SeqCst), 4);
+    raw.is_alive().await;
+    assert_eq!(peer.stats().served_in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_does_not_decode_is_told_to_the_handler() {
+    let router = Router::new().client_stream("sum", |_, _: [(); 0], mut items: Streaming<u32>| async move {
+        let first = items.next().await.unwrap();
+        assert!(matches!(first, Ok(1)));
+        let second = items.next().await.unwrap();
+        assert!(matches!(second, Err(CallError::Convert(_))), "{second:?}");
+        assert!(items.next().await.is_none());
+        Ok::<_, Status>("seen")
+    });
+    let (_peer, mut raw) = greeted(router).await;
+    raw.say(r#"{"id":1,"method":"sum"}"#).await;
+    raw.say("{\"id\":1,\"item\":1}\n{\"id\":1,\"item\":\"two\"}\n{\"id\":1,\"item\":3}").await;
+    assert_eq!(raw.frame().await, r#"{"id":1,"result":"seen"}"#);
+    raw.is_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_credit_does_no_harm() {
+    let polled = Arc::<AtomicUsize>::default();
+    let polls = Arc::clone(&polled);
+    let router = counting().stream("few", move |_, (n,): (u32,)| {
+        let polls = Arc::clone(&polls);
+        stream::iter(0..n).map(move |n| {
+            polls.fetch_add(1, SeqCst);
+            Ok::<_, Status>(n)
+        })
+    });
+    let (_peer, mut raw) = served(router);
+    raw.say(r#"{"hello":{"window":4294967295}}"#).await;
+    raw.frame().await;
+    raw.say(r#"{"id":1,"method":"few","params":[100]}"#).await;
+    for _ in 0..10 {
+        raw.say("{\"id\":1,\"credit\":4294967295}\n{\"id\":3,\"credit\":4294967295}").await;
+    }
+    assert_eq!(raw.rest().await.len(), 101);
+    assert_eq!(polled.load(SeqCst), 100);
+    raw.is_alive().await;
+    // Credit that is no number of items is no frame.
+    raw.say(r#"{"id":1,"credit":-1}"#).await;
+    assert_eq!(raw.closed().await.0, 4400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_credit_does_not_let_a_stream_fill_the_memory() {
+    // The client gives all credit there is, and then does not read.
+    let polled = Arc::<AtomicUsize>::default();
+    let polls = Arc::clone(&polled);
+    let router = Router::new().options(in_json()).stream("bulk", move |_, _: [(); 0]| {
+        let polls = Arc::clone(&polls);
+        stream::iter(0..).map(move |_: u32| {
+            polls.fetch_add(1, SeqCst);
+            Ok::<_, Status>("x".repeat(1024))
+        })
+    });
+    let (here, there) = duplex(BUFFER);
+    let peer = rpc::over(here, Role::Server, &support::json(), &patient(), router);
+    let mut wire = there;
+    let say = |text: &str| {
+        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
+        frame.extend_from_slice(text.as_bytes());
+        frame
+    };
+    use tokio::io::AsyncWriteExt;
+    wire.write_all(&say(r#"{"hello":{"window":4294967295}}"#)).await.unwrap();
+    wire.write_all(&say(r#"{"id":1,"method":"bulk"}"#)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let kept = peer.stats().queued_bytes;
+    assert!(kept <= 128 * 1024, "{kept} bytes wait");
+    assert!(polled.load(SeqCst) <= (BUFFER + 160 * 1024) / 1024, "{} items", polled.load(SeqCst));
+    assert!(peer.closed().now_or_never().is_none(), "a stream that waits is no reason to close");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_half_close_ends_the_callers_stream_only() {
+    let router = Router::new().bidi_stream("echo", |_, _: [(); 0], items: Streaming<u32>| {
+        items.map(|item| item.map_err(Status::from)).chain(stream::once(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(99)
+        }))
+    });
+    let (_peer, mut raw) = greeted(router).await;
+    raw.say("{\"id\":1,\"method\":\"echo\"}\n{\"id\":1,\"item\":1}\n{\"id\":1,\"end\":true}").await;
+    // What follows the half close is ignored.
+    raw.say("{\"id\":1,\"item\":2}\n{\"id\":1,\"end\":true}").await;
+    assert_eq!(raw.frames(2).await, [r#"{"id":1,"item":1}"#, r#"{"id":1,"item":99}"#]);
+    assert_eq!(raw.frame().await, r#"{"id":1,"result":null}"#);
+    raw.is_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_stream_stops_without_credit_in_every_protocol() {
+    for protocol in protocols() {
+        let (pulled, gate) = (Arc::<AtomicUsize>::default(), Arc::new(Notify::new()));
+        let opens = Arc::clone(&gate);
+        let options = Options::default().protocols([protocol]).window(8).deadline(None);
+        let router = Router::new().options(options).client_stream(
+            "sum",
+            move |_, _: [(); 0], items: Streaming<u32>| {
+                let gate = Arc::clone(&gate);
+                async move {
+                    gate.notified().await;
+                    Ok::<_, Status>(items.count().await)
+                }
+            },
+        );
+        let (server, client) = rpc::duplex_with(router, Router::new().options(Options::default().deadline(None)));
+        settle().await;
+        let pulls = Arc::clone(&pulled);
+        let items = stream::iter(0..1000u32).inspect(move |_| {
+            pulls.fetch_add(1, SeqCst);
+        });
+        let call = tokio::spawn(client.call::<_, usize>("sum", [(); 0]).sending(items).into_future());
+        settle().await;
+        // One item is encoded and waits.
+        assert_eq!(pulled.load(SeqCst), 9);
+        assert_eq!(client.stats().credit_stalls, 1);
+        opens.notify_waiters();
+        assert_eq!(ends("the call", call).await.unwrap().unwrap(), 1000);
+        assert_eq!(server.stats().streams_in_flight + client.stats().streams_in_flight, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_be_opened_and_not_read() {
+    // 64 streams that nobody takes from, and the connection works as before.
+    let (_server, client) = rpc::duplex_with(counting().options(in_json().in_flight(100)), Router::new());
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        streams.push(client.open::<_, u32>("count", [(); 0]).await.unwrap());
+    }
+    assert_eq!(client.call::<_, i64>("add", (1, 2)).await.unwrap(), 3);
+    let mut refused = client.open::<_, u32>("count", [(); 0]).await.unwrap();
+    let refused = refused.next().await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::RESOURCE_EXHAUSTED);
+    for (n, stream) in streams.iter_mut().enumerate() {
+        for item in 0..n as u32 * 3 {
+            assert_eq!(stream.next().await.unwrap().unwrap(), item);
+        }
+    }
+    drop(streams);
+    settle().await;
+    assert_eq!(client.stats().streams_in_flight, 0);
+    let mut again = client.open::<_, u32>("count", [(); 0]).await.unwrap();
+    assert_eq!(again.next().await.unwrap().unwrap(), 0);
+}
