@@ -75,9 +75,8 @@ async fn a_stalled_stream_holds_up_neither_other_streams_nor_calls() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_passes_the_items_that_wait() {
     // Items that are ready in the same turn stand behind the answers of it.
-    let router = counting().stream("big", |_, _: [(); 0]| {
-        stream::iter(0..8).map(|_| Ok::<_, Status>("x".repeat(4 * 1024)))
-    });
+    let router = counting()
+        .stream("big", |_, _: [(); 0]| stream::iter(0..8).map(|_| Ok::<_, Status>("x".repeat(4 * 1024))));
     let (_peer, mut raw) = greeted(router).await;
     raw.say("{\"id\":1,\"method\":\"big\"}\n{\"id\":3,\"method\":\"add\",\"params\":[1,2]}").await;
     assert_eq!(raw.frame().await, r#"{"id":3,"result":3}"#);
@@ -301,7 +300,8 @@ async fn a_request_stream_stops_without_credit_in_every_protocol() {
                 }
             },
         );
-        let (server, client) = rpc::duplex_with(router, Router::new().options(Options::default().deadline(None)));
+        let (server, client) =
+            rpc::duplex_with(router, Router::new().options(Options::default().deadline(None)));
         settle().await;
         let pulls = Arc::clone(&pulled);
         let items = stream::iter(0..1000u32).inspect(move |_| {
@@ -340,4 +340,33 @@ async fn a_stream_may_be_opened_and_not_read() {
     assert_eq!(client.stats().streams_in_flight, 0);
     let mut again = client.open::<_, u32>("count", [(); 0]).await.unwrap();
     assert_eq!(again.next().await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_sent_before_the_hello_waits_for_the_callees_window() {
+    let router = Router::new().options(in_json().window(3).deadline(None)).client_stream(
+        "sum",
+        |_, _: [(); 0], mut items: Streaming<u32>| async move {
+            let mut sum = 0;
+            while let Some(item) = items.next().await {
+                sum += item?;
+            }
+            Ok::<_, Status>(sum)
+        },
+    );
+    // The call is made in the very moment in which the connection is.
+    let (_server, client) = support::pair(router, Router::new());
+    let call = client.call::<_, u32>("sum", [(); 0]).sending(stream::iter(vec![1u32; 100]));
+    assert_eq!(ends("the call", call.into_future()).await.unwrap(), 100);
+
+    let (here, there) = duplex(BUFFER);
+    let client = rpc::over(there, Role::Client, &support::json(), &patient(), Router::new());
+    let mut raw = support::Raw::new(converse::Session::over(here, Role::Server, &patient()));
+    let call = client.call::<_, u32>("sum", [(); 0]).sending(stream::iter(vec![1u32; 100]));
+    let call = tokio::spawn(call.into_future());
+    let frames = raw.rest().await;
+    assert_eq!(frames.len(), 2, "{frames:?}");
+    raw.say(r#"{"hello":{"window":2}}"#).await;
+    assert_eq!(raw.rest().await, [r#"{"id":1,"item":1}"#; 2]);
+    call.abort();
 }
