@@ -341,3 +341,32 @@ async fn a_stream_may_be_opened_and_not_read() {
     let mut again = client.open::<_, u32>("count", [(); 0]).await.unwrap();
     assert_eq!(again.next().await.unwrap().unwrap(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_sent_before_the_hello_waits_for_the_callees_window() {
+    let router = Router::new().options(in_json().window(3).deadline(None)).client_stream(
+        "sum",
+        |_, _: [(); 0], mut items: Streaming<u32>| async move {
+            let mut sum = 0;
+            while let Some(item) = items.next().await {
+                sum += item?;
+            }
+            Ok::<_, Status>(sum)
+        },
+    );
+    // The call is made in the very moment in which the connection is.
+    let (_server, client) = support::pair(router, Router::new());
+    let call = client.call::<_, u32>("sum", [(); 0]).sending(stream::iter(vec![1u32; 100]));
+    assert_eq!(ends("the call", call.into_future()).await.unwrap(), 100);
+
+    let (here, there) = duplex(BUFFER);
+    let client = rpc::over(there, Role::Client, &support::json(), &patient(), Router::new());
+    let mut raw = support::Raw::new(converse::Session::over(here, Role::Server, &patient()));
+    let call = client.call::<_, u32>("sum", [(); 0]).sending(stream::iter(vec![1u32; 100]));
+    let call = tokio::spawn(call.into_future());
+    let frames = raw.rest().await;
+    assert_eq!(frames.len(), 2, "{frames:?}");
+    raw.say(r#"{"hello":{"window":2}}"#).await;
+    assert_eq!(raw.rest().await, [r#"{"id":1,"item":1}"#; 2]);
+    call.abort();
+}

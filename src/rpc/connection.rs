@@ -180,7 +180,10 @@ impl Connection {
             return Err(failure);
         }
         let Calling { slot, deadline, sends } = calling;
+        // Until the peer's hello has come, nobody knows how many items it takes.
+        let window = self.window_of_peer(&tables);
         let sends = sends.map(|(running, abort, credit)| {
+            credit.give(window.unwrap_or_default());
             tables.adopted.push(running);
             (abort, credit)
         });
@@ -215,12 +218,29 @@ impl Connection {
     /// Returns the credit that a response stream begins with.
     pub(crate) fn response_credit(&self) -> Credit {
         // JSON-RPC clients give none.
-        if self.codec.is_json_rpc() { Credit::unlimited() } else { self.credit() }
+        if self.codec.is_json_rpc() {
+            return Credit::unlimited();
+        }
+        Credit::new(self.window_of_peer(&self.lock()).unwrap_or_default())
     }
 
-    /// Returns the credit that a stream towards the peer begins with.
-    pub(crate) fn credit(&self) -> Credit {
-        Credit::new(self.lock().peer.as_ref().map_or_else(|| Hello::default().window, |hello| hello.window))
+    /// Returns how many items a stream towards the peer may be ahead, once that is known.
+    fn window_of_peer(&self, tables: &Tables) -> Option<u32> {
+        match &tables.peer {
+            Some(hello) => Some(hello.window),
+            None => self.codec.is_json_rpc().then(|| Hello::default().window),
+        }
+    }
+
+    /// Takes the peer's hello, and lets the streams go on that wait for it.
+    pub(crate) fn greeted(&self, hello: Hello) {
+        let mut tables = self.lock();
+        tables
+            .made
+            .values()
+            .filter_map(|made| made.sends.as_ref())
+            .for_each(|(_, credit)| credit.give(hello.window));
+        tables.peer = Some(Arc::new(hello));
     }
 
     /// Ends a call of this end that cannot go on.

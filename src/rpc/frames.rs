@@ -49,7 +49,7 @@ impl Conversation {
             Head::Hello(_) if self.greeted => return Err(Fatal::new(super::BAD_FRAME, "a second hello")),
             Head::Hello(hello) => {
                 self.greet();
-                self.connection.lock().peer = Some(Arc::new(hello));
+                self.connection.greeted(hello);
             }
             Head::Ok { id } => self.end_made(id, |made| made.slot.ok(reader)),
             Head::Err { id: 0, status } => {

@@ -181,7 +181,7 @@ impl Making {
         let connection = Arc::clone(self.connection());
         let room = connection.room_for_call(frame.len(), deadline).await?;
         let sends = self.sends.map(|build| {
-            let credit = Arc::new(connection.credit());
+            let credit = Arc::new(Credit::new(0));
             let sending = Sending { connection: Arc::clone(&connection), id, credit: Arc::clone(&credit) };
             let mut running = build(sending);
             let abort = running.abortable();
