@@ -8,7 +8,7 @@ use tracing::Span;
 use crate::rpc::{
     Code, Reply, Status,
     conversation::Conversation,
-    lanes::{Lane, Room},
+    lanes::Lane,
     receive::Failure,
     running::{Running, Task},
     stats::count,
@@ -61,14 +61,15 @@ impl Conversation {
         };
         // The end of a stream stands behind its items, which have waited.
         if streams.is_streaming() {
-            return self.send_end(id, Lane::Items, frame, Room::default());
+            return self.send_end(id, Lane::Items, frame, 0);
         }
-        if let Some(room) = room.or_else(|| self.connection.try_room_for_answer(frame.len())) {
+        if let Some(room) = room.or_else(|| self.connection.rooms.try_take(Lane::Answers, frame.len())) {
             return self.send_end(id, Lane::Answers, frame, room);
         }
         let connection = Arc::clone(&self.connection);
         let waiting = async move {
-            let room = connection.room_for_answer(frame.len()).await;
+            // Without it the conversation is over, and this is not heard of.
+            let room = connection.rooms.take(Lane::Answers, frame.len()).await.unwrap_or_default();
             Ok(Reply { frame, room: Some(room) })
         };
         let waiting = Running::new(Task::Call(id), Box::pin(waiting), Span::none());
@@ -78,11 +79,11 @@ impl Conversation {
     /// Sends the error that ends a call, without waiting for room.
     pub(super) fn reject(&self, id: u32, streaming: bool, status: &Status) {
         let lane = if streaming { Lane::Items } else { Lane::Control };
-        self.send_end(id, lane, self.error(id, status), Room::default());
+        self.send_end(id, lane, self.error(id, status), 0);
     }
 
     /// Sends the one frame that ends a call.
-    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: Room) {
+    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: usize) {
         count(&self.connection.counters.served);
         let codec = &self.connection.codec;
         let mut tables = self.connection.lock();
@@ -96,7 +97,7 @@ impl Conversation {
             }
             None => {
                 drop(tables);
-                self.connection.give_back(room);
+                self.connection.rooms.give_back(lane, room);
             }
         }
     }

@@ -6,10 +6,7 @@ use std::sync::{
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     engine::Closed,
@@ -18,8 +15,9 @@ use crate::{
         Code, Options, Stats, Status,
         credit::Credit,
         error::{Disconnected, End},
-        lanes::{Lane, Room},
+        lanes::Lane,
         receive::{Failure, Receive},
+        rooms::{NoRoom, Rooms},
         running::Running,
         stats::Counters,
         tables::{Made, Tables, too_long},
@@ -27,13 +25,6 @@ use crate::{
     },
     session::Sender,
 };
-
-/// Bytes of answers that wait to be sent before further answers wait, in flight as long as they do.
-const ANSWERS_ROOM: usize = 256 * 1024;
-/// Bytes of calls that wait to be sent before further calls wait.
-const CALLS_ROOM: usize = 64 * 1024;
-/// Bytes of stream items that wait to be sent before the streams wait, in turn.
-const ITEMS_ROOM: usize = 32 * 1024;
 
 /// A conversation, as its task, its callers and its handlers see it.
 pub(crate) struct Connection {
@@ -48,10 +39,7 @@ pub(crate) struct Connection {
     /// Whether the task runs, or was woken and has not run since.
     awake: AtomicBool,
     next_id: AtomicU64,
-    /// Room for answers, calls and items, given out in the order it is asked for.
-    answers: Semaphore,
-    calls: Semaphore,
-    items: Semaphore,
+    pub(crate) rooms: Rooms,
 }
 
 /// What a call brings along.
@@ -77,9 +65,7 @@ impl Connection {
                 Role::Client => 1,
                 Role::Server => 2,
             }),
-            answers: Semaphore::new(ANSWERS_ROOM),
-            calls: Semaphore::new(CALLS_ROOM),
-            items: Semaphore::new(ITEMS_ROOM),
+            rooms: Rooms::new(),
         }
     }
 
@@ -119,64 +105,34 @@ impl Connection {
     }
 
     /// Waits for room for a call's frame, and takes it.
-    pub(crate) async fn room_for_call(&self, len: usize, deadline: Option<Instant>) -> Result<Room, Failure> {
-        let room = len.min(CALLS_ROOM);
-        if self.calls.try_acquire_many(permits(room)).map(|permit| permit.forget()).is_err() {
-            let waiting = self.calls.acquire_many(permits(room));
-            let acquired = match deadline {
-                Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
-                None => waiting.await,
-            };
-            acquired.map_err(|_| self.lost())?.forget();
+    pub(crate) async fn room_for_call(
+        &self,
+        len: usize,
+        deadline: Option<Instant>,
+    ) -> Result<usize, Failure> {
+        if let Some(room) = self.rooms.try_take(Lane::Calls, len) {
+            return Ok(room);
         }
-        Ok(Room { calls: room, ..Room::default() })
-    }
-
-    /// Takes room for an answer's frame, if there is some.
-    pub(crate) fn try_room_for_answer(&self, len: usize) -> Option<Room> {
-        let room = len.min(ANSWERS_ROOM);
-        self.answers.try_acquire_many(permits(room)).ok()?.forget();
-        Some(Room { answers: room, ..Room::default() })
-    }
-
-    /// Waits for room for an answer's frame, and takes it.
-    pub(crate) async fn room_for_answer(&self, len: usize) -> Room {
-        let room = len.min(ANSWERS_ROOM);
-        // It is never closed: who waits is dropped with the conversation.
-        if let Ok(permit) = self.answers.acquire_many(permits(room)).await {
-            permit.forget();
-        }
-        Room { answers: room, ..Room::default() }
-    }
-
-    /// Waits for room for an item's frame, and takes it.
-    pub(crate) async fn room_for_item(&self, len: usize) -> Room {
-        let room = len.min(ITEMS_ROOM);
-        if let Ok(permit) = self.items.acquire_many(permits(room)).await {
-            permit.forget();
-        }
-        Room { items: room, ..Room::default() }
-    }
-
-    /// Gives room back.
-    pub(crate) fn give_back(&self, room: Room) {
-        if room.answers > 0 {
-            self.answers.add_permits(room.answers);
-        }
-        if room.calls > 0 {
-            self.calls.add_permits(room.calls);
-        }
-        if room.items > 0 {
-            self.items.add_permits(room.items);
-        }
+        let waiting = self.rooms.take(Lane::Calls, len);
+        let taken = match deadline {
+            Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
+            None => waiting.await,
+        };
+        taken.map_err(|NoRoom| self.lost())
     }
 
     /// Sends a call, and waits for its answer from then on.
-    pub(crate) fn start(&self, id: u32, frame: Vec<u8>, room: Room, calling: Calling) -> Result<(), Failure> {
+    pub(crate) fn start(
+        &self,
+        id: u32,
+        frame: Vec<u8>,
+        room: usize,
+        calling: Calling,
+    ) -> Result<(), Failure> {
         let mut tables = self.lock();
         if let Some(failure) = tables.refuses(frame.len()) {
             drop(tables);
-            self.give_back(room);
+            self.rooms.give_back(Lane::Calls, room);
             return Err(failure);
         }
         let Calling { slot, deadline, sends } = calling;
@@ -196,11 +152,11 @@ impl Connection {
     }
 
     /// Sends a notification.
-    pub(crate) fn notify(&self, frame: Vec<u8>, room: Room) -> Result<(), Failure> {
+    pub(crate) fn notify(&self, frame: Vec<u8>, room: usize) -> Result<(), Failure> {
         let mut tables = self.lock();
         if let Some(failure) = tables.refuses(frame.len()) {
             drop(tables);
-            self.give_back(room);
+            self.rooms.give_back(Lane::Calls, room);
             return Err(failure);
         }
         tables.push(Lane::Calls, frame, room, self.codec.separator());
@@ -251,9 +207,9 @@ impl Connection {
     }
 
     /// Sends a frame, and wakes the task for it. An empty one is what the codec has no words for.
-    pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: Room) {
+    pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: usize) {
         if frame.is_empty() {
-            return self.give_back(room);
+            return self.rooms.give_back(lane, room);
         }
         let mut tables = self.lock();
         if tables.end.is_none() {
@@ -264,7 +220,7 @@ impl Connection {
     }
 
     /// Sends an item of a stream; `false` when the stream is over, so that nothing follows the frame that ended it.
-    pub(crate) fn emit(&self, credit: Option<&Credit>, frame: Vec<u8>, room: Room) -> bool {
+    pub(crate) fn emit(&self, credit: Option<&Credit>, frame: Vec<u8>, room: usize) -> bool {
         let mut tables = self.lock();
         let goes = credit.is_none_or(|credit| !credit.is_closed()) && tables.end.is_none();
         if goes {
@@ -273,7 +229,7 @@ impl Connection {
         drop(tables);
         match goes {
             true => self.wake(),
-            false => self.give_back(room),
+            false => self.rooms.give_back(Lane::Items, room),
         }
         goes
     }
@@ -298,14 +254,14 @@ impl Connection {
         made.stop_sending();
         let mut frame = Vec::new();
         self.codec.cancel(id, &mut frame);
-        self.push(Lane::Calls, frame, Room::default());
+        self.push(Lane::Calls, frame, 0);
     }
 
     /// Gives credit to the sender of a stream.
     pub(crate) fn give_credit(&self, id: u32, items: u32) {
         let mut frame = Vec::new();
         self.codec.credit(id, items, &mut frame);
-        self.push(Lane::Control, frame, Room::default());
+        self.push(Lane::Control, frame, 0);
     }
 
     /// Wakes the conversation's task, unless it runs.
@@ -345,8 +301,7 @@ impl Connection {
         tables.lanes.clear();
         drop(tables);
         drop(adopted);
-        self.calls.close();
-        self.items.close();
+        self.rooms.close();
         self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();
@@ -402,8 +357,4 @@ impl Connection {
             None => Failure::Status(Status::new(Code::UNAVAILABLE, "the conversation ends")),
         }
     }
-}
-
-fn permits(room: usize) -> u32 {
-    u32::try_from(room).unwrap_or(u32::MAX)
 }

@@ -13,14 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     frame::{CloseCode, CloseReason, Role},
-    rpc::{
-        Router,
-        connection::Connection,
-        error::End,
-        lanes::{Lane, Room},
-        running::Running,
-        tables::earlier,
-    },
+    rpc::{Router, connection::Connection, error::End, lanes::Lane, running::Running, tables::earlier},
     session::{SendErrorKind, Session},
 };
 
@@ -83,7 +76,7 @@ impl Conversation {
             let max_message = self.connection.sender.options().limits().max_message_size;
             let hello = self.connection.options.hello(self.connection.role, max_message);
             self.connection.codec.hello(&hello, &mut frame);
-            self.connection.push(Lane::Control, frame, Room::default());
+            self.connection.push(Lane::Control, frame, 0);
         }
         if let Err(fatal) = poll_fn(|cx| self.poll(cx)).await {
             self.close(fatal);
@@ -172,7 +165,7 @@ impl Conversation {
     fn ping(&mut self, now: Instant) {
         let mut frame = Vec::new();
         self.connection.codec.ping(&mut frame);
-        self.connection.push(Lane::Control, frame, Room::default());
+        self.connection.push(Lane::Control, frame, 0);
         self.ping_due = self.connection.options.ping_interval.and_then(|interval| now.checked_add(interval));
     }
 
@@ -186,7 +179,7 @@ impl Conversation {
             let Some(batch) = batch else { break };
             let message = self.connection.codec.message(batch.frames);
             let sent = self.session.try_send(message);
-            self.connection.give_back(batch.room);
+            self.connection.rooms.give_back(batch.lane, batch.room);
             match sent {
                 Ok(()) => {}
                 Err(error) if is_full(&error) => {

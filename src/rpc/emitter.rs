@@ -5,7 +5,7 @@ use std::{fmt, future::Future, marker::PhantomData, pin::pin, sync::Arc};
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 
-use crate::rpc::{Code, ServiceError, Status, connection::Connection, credit::Credit};
+use crate::rpc::{Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane};
 
 /// Sends the values of a stream to the other end, as fast as its credit and the connection allow.
 pub struct Emitter<T, E = Status> {
@@ -69,8 +69,8 @@ impl<T, E> Emitter<T, E> {
         if let Some(credit) = &self.credit {
             credit.take(&self.connection.counters.credit_stalls).await;
         }
-        let room = self.connection.room_for_item(frame.len()).await;
-        match self.connection.emit(self.credit.as_deref(), frame, room) {
+        let room = self.connection.rooms.take(Lane::Items, frame.len()).await;
+        match room.is_ok_and(|room| self.connection.emit(self.credit.as_deref(), frame, room)) {
             true => Ok(()),
             false => Err(Status::new(Code::CANCELLED, "the call is over")),
         }

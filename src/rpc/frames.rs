@@ -7,7 +7,7 @@ use converse_core::Message;
 use crate::rpc::{
     conversation::{Conversation, Fatal},
     credit::Credit,
-    lanes::{Lane, Room},
+    lanes::Lane,
     receive::Failure,
     spans,
     tables::Made,
@@ -78,7 +78,7 @@ impl Conversation {
 
     /// Sends a control frame; the task runs, and sends it before it rests.
     pub(super) fn respond(&self, frame: Vec<u8>) {
-        self.connection.push(Lane::Control, frame, Room::default());
+        self.connection.push(Lane::Control, frame, 0);
     }
 
     fn end_made(&self, id: u32, end: impl FnOnce(&Made)) {

@@ -1,6 +1,6 @@
 //! What waits to be sent: answers before calls before the items of streams. Pure data; knows no codec and no session.
 
-use std::{collections::VecDeque, ops::AddAssign};
+use std::collections::VecDeque;
 
 /// How many bytes of frames share a message.
 const MESSAGE: usize = 16 * 1024;
@@ -33,19 +33,12 @@ struct Queue {
 }
 
 /// Frames that leave in one message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
+    pub(crate) lane: Lane,
     pub(crate) frames: Vec<u8>,
-    /// Room to give back when the batch has left.
-    pub(crate) room: Room,
-}
-
-/// Bytes of room that frames have taken, by who waits for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Room {
-    pub(crate) answers: usize,
-    pub(crate) calls: usize,
-    pub(crate) items: usize,
+    /// Bytes of the lane's room to give back when the batch has left.
+    pub(crate) room: usize,
 }
 
 /// How frames are put together.
@@ -59,7 +52,7 @@ pub(crate) struct Joining {
 
 impl Lanes {
     /// Adds a frame; returns the position of its batch, for [`has_left`](Self::has_left).
-    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
+    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: usize, joining: Joining) -> u64 {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
         match (joining.separator, queue.batches.back_mut()) {
@@ -71,7 +64,7 @@ impl Lanes {
             }
             _ => {
                 self.bytes += frame.len();
-                queue.batches.push_back(Batch { frames: frame, room });
+                queue.batches.push_back(Batch { lane, frames: frame, room });
             }
         }
         queue.taken + queue.batches.len() as u64 - 1
@@ -113,14 +106,6 @@ fn open(slow: bool) -> usize {
     if slow { Lane::Control as usize + 1 } else { Lane::Items as usize + 1 }
 }
 
-impl AddAssign for Room {
-    fn add_assign(&mut self, other: Self) {
-        self.answers += other.answers;
-        self.calls += other.calls;
-        self.items += other.items;
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -129,7 +114,7 @@ mod tests {
     const LINES: Joining = Joining { separator: Some(b"\n"), longest: usize::MAX };
 
     fn push(lanes: &mut Lanes, lane: Lane, frame: &str, joining: Joining) -> u64 {
-        lanes.push(lane, frame.as_bytes().to_vec(), Room { calls: 1, ..Room::default() }, joining)
+        lanes.push(lane, frame.as_bytes().to_vec(), 1, joining)
     }
 
     fn drain(lanes: &mut Lanes, slow: bool) -> Vec<String> {
@@ -166,7 +151,7 @@ mod tests {
         }
         assert_eq!(lanes.bytes(), 5);
         let batch = lanes.pop(false).unwrap();
-        assert_eq!((batch.frames.as_slice(), batch.room.calls), (&b"a\nb\nc"[..], 3));
+        assert_eq!((batch.frames.as_slice(), batch.room), (&b"a\nb\nc"[..], 3));
         assert_eq!((lanes.bytes(), lanes.is_empty(false)), (0, true));
     }
 

@@ -218,7 +218,7 @@ impl Sending {
             }
             let mut frame = Vec::new();
             connection.codec.end(id, &mut frame);
-            connection.push(Lane::Items, frame, Default::default());
+            connection.push(Lane::Items, frame, 0);
             Ok(Reply::default())
         };
         Running::new(Task::Sends(id), Box::pin(work), Span::current())

@@ -23,6 +23,7 @@ mod peer;
 mod protocol;
 mod receive;
 mod returns;
+mod rooms;
 mod router;
 mod running;
 mod serve;

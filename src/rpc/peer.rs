@@ -6,10 +6,7 @@ use crate::{
     engine::Closed,
     frame::{CloseCode, CloseReason},
     rpc::{
-        Call, Middleware, Notify, Stats, StreamCall,
-        connection::Connection,
-        lanes::{Lane, Room},
-        middleware::Chain,
+        Call, Middleware, Notify, Stats, StreamCall, connection::Connection, lanes::Lane, middleware::Chain,
         wire::GoAway,
     },
 };
@@ -95,7 +92,7 @@ impl Peer {
         let mut frame = Vec::new();
         self.connection.codec.go_away(&go_away, &mut frame);
         self.connection.lock().goes = Some(go_away);
-        self.connection.push(Lane::Control, frame, Room::default());
+        self.connection.push(Lane::Control, frame, 0);
         self.closed().await
     }
 

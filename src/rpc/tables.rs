@@ -15,7 +15,7 @@ use crate::{
         Code, Status,
         credit::Credit,
         error::{Disconnected, End},
-        lanes::{Joining, Lane, Lanes, Room},
+        lanes::{Joining, Lane, Lanes},
         receive::{Failure, Receive},
         running::Running,
         wire::{GoAway, Hello},
@@ -83,7 +83,7 @@ impl Tables {
         &mut self,
         lane: Lane,
         frame: Vec<u8>,
-        room: Room,
+        room: usize,
         separator: Option<&'static [u8]>,
     ) -> u64 {
         let longest = usize::try_from(self.longest_message()).unwrap_or(usize::MAX);
