@@ -32,13 +32,14 @@ pub(super) fn from_compact(number: i64) -> Code {
     }
 }
 
-const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const METHOD_NOT_FOUND: i64 = -32601;
-const INVALID_PARAMS: i64 = -32602;
+pub(super) const PARSE_ERROR: i64 = -32700;
+pub(super) const INVALID_REQUEST: i64 = -32600;
+pub(super) const METHOD_NOT_FOUND: i64 = -32601;
+pub(super) const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
 const SERVER_ERROR: i64 = -32000;
 const LAST_SERVER_ERROR: i64 = SERVER_ERROR - 16;
+pub(super) const RESOURCE_EXHAUSTED: i64 = SERVER_ERROR - Code::RESOURCE_EXHAUSTED.number() as i64;
 
 #[cfg(test)]
 mod tests {

@@ -68,13 +68,24 @@ pub(super) fn err(
     if id != 0 {
         put(out, format_args!(r#""id":{id},"#))?;
     }
+    error(converter, status, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes the member of a frame that says how a call failed.
+pub(super) fn error(
+    converter: &AnyConverter,
+    status: &Status,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
     put(out, format_args!(r#""error":{{"code":{},"message":"#, codes::to_json(status.code())))?;
     converter.encode(status.message(), out)?;
     if let Some(data) = status.data_in(converter) {
         out.extend_from_slice(br#","data":"#);
         out.extend_from_slice(data);
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
     Ok(())
 }
 
@@ -118,6 +129,7 @@ pub(super) fn go_away(
     Ok(())
 }
 
-fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) -> Result<(), ConvertError> {
+/// Writes text that needs no escapes.
+pub(super) fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) -> Result<(), ConvertError> {
     out.write_fmt(text).map_err(|error| ConvertError::new(ConvertErrorKind::Encode, error.to_string()))
 }

@@ -113,7 +113,7 @@ impl<'m> JsonReader<'m> {
             Keys::METHOD => fields.method = object.value::<Text<'m>>()?.0,
             Keys::META => fields.meta = object.value::<Incoming>()?.into(),
             Keys::PARAMS | Keys::RESULT | Keys::ITEM => self.payload = Payload::Whole(object.skip()?),
-            Keys::ERROR => fields.status = Some(status(&self.codec.converter, object.skip()?)?),
+            Keys::ERROR => fields.status = Some(error_object(&self.codec.converter, object.skip()?)?.1),
             Keys::END if !object.value::<bool>()? => return Err(BadFrame::new("an end that is not true")),
             Keys::END => {}
             Keys::CANCEL | Keys::CREDIT => fields.number = object.value()?,
@@ -155,8 +155,8 @@ impl<'m> JsonReader<'m> {
     }
 }
 
-/// Reads the value of `error`.
-fn status(converter: &AnyConverter, bytes: &[u8]) -> Result<Status, BadFrame> {
+/// Reads the value of `error`, with its code as it travels.
+pub(super) fn error_object(converter: &AnyConverter, bytes: &[u8]) -> Result<(i64, Status), BadFrame> {
     let (mut code, mut message, mut data) = (None, None, None);
     let mut object = Object::begin(converter, bytes)?;
     while let Some(name) = object.next_key()? {
@@ -173,7 +173,8 @@ fn status(converter: &AnyConverter, bytes: &[u8]) -> Result<Status, BadFrame> {
     let code = code.ok_or_else(|| BadFrame::new("an error without a code"))?;
     let data =
         data.map(|data| StatusData { converter: converter.clone(), bytes: Bytes::copy_from_slice(data) });
-    Ok(Status::new(codes::from_json(code), message.unwrap_or_default()).with_data(data))
+    let status = Status::new(codes::from_json(code), message.unwrap_or_default());
+    Ok((code, status.with_data(data)))
 }
 
 /// Which keys a frame has.

@@ -10,6 +10,7 @@ mod compact_reader;
 mod hello;
 mod json;
 mod json_reader;
+mod json_rpc;
 mod map;
 mod metadata;
 mod object;
@@ -29,11 +30,13 @@ pub(crate) use bad_frame::BadFrame;
 pub(crate) use hello::{GoAway, Hello};
 
 use crate::{
+    frame::Role,
     rpc::{Kind, Metadata, Status},
     session::AnyConverter,
 };
 use compact_reader::CompactReader;
 use json_reader::JsonReader;
+use json_rpc::{JsonRpc, JsonRpcReader};
 
 /// Writes and reads the frames of one conversation.
 pub(crate) struct Codec {
@@ -44,10 +47,10 @@ pub(crate) struct Codec {
 }
 
 /// How frames are put into bytes. What is in them is the converter's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     Json,
     Compact(Array),
+    JsonRpc(Box<JsonRpc>),
 }
 
 /// How an array of elements is put into bytes.
@@ -106,6 +109,7 @@ pub(crate) struct Tail {
 pub(crate) enum Reader<'m> {
     Json(JsonReader<'m>),
     Compact(CompactReader<'m>),
+    JsonRpc(JsonRpcReader<'m>),
     /// A text message where the format is binary.
     Inapplicable(BadFrame),
 }
@@ -113,9 +117,10 @@ pub(crate) enum Reader<'m> {
 /// Calls the writer of the codec's layout.
 macro_rules! write {
     ($self:ident, $name:ident($($argument:expr),*)) => {
-        match $self.layout {
+        match &$self.layout {
             Layout::Json => json::$name(&$self.converter, $($argument),*),
-            Layout::Compact(array) => compact::$name(&$self.converter, array, $($argument),*),
+            Layout::Compact(array) => compact::$name(&$self.converter, *array, $($argument),*),
+            Layout::JsonRpc(rpc) => rpc.$name(&$self.converter, $($argument),*),
         }
     };
 }
@@ -133,12 +138,17 @@ impl Codec {
             "cbor" => Layout::Compact(Array::Cbor),
             _ => Layout::Compact(Array::Plain),
         };
-        if layout == Layout::Compact(Array::Plain) {
+        if matches!(layout, Layout::Compact(Array::Plain)) {
             plain::check(&converter)?;
         }
         let mut null = Vec::new();
         converter.encode(&(), &mut null)?;
         Ok(Self { converter, layout, null })
+    }
+
+    /// Writes the messages of JSON-RPC 2.0, with a converter that writes JSON, at this end of a connection.
+    pub(crate) fn json_rpc(converter: AnyConverter, role: Role) -> Self {
+        Self { converter, layout: Layout::JsonRpc(Box::new(JsonRpc::new(role))), null: b"null".to_vec() }
     }
 
     /// Returns the converter of the values.
@@ -148,15 +158,31 @@ impl Codec {
 
     /// Tells whether the frames are those of JSON-RPC 2.0.
     pub(crate) fn is_json_rpc(&self) -> bool {
-        false
+        matches!(self.layout, Layout::JsonRpc(_))
+    }
+
+    /// Announces the stream that a call is answered with, before its first item. May write nothing.
+    pub(crate) fn accept(&self, id: u32, method: &str, out: &mut Vec<u8>) {
+        if let Layout::JsonRpc(rpc) = &self.layout {
+            rpc.accept(&self.converter, id, method, out);
+        }
+    }
+
+    /// Takes the one frame that ends a call which was served, just before it is sent, and gives what is to be sent.
+    pub(crate) fn commit(&self, id: u32, frame: Vec<u8>) -> Option<Vec<u8>> {
+        match &self.layout {
+            Layout::JsonRpc(rpc) => rpc.commit(&self.converter, id, frame),
+            _ => Some(frame),
+        }
     }
 
     /// Returns what stands between two frames in one message; `None` where each frame is a message of its own.
     pub(crate) fn separator(&self) -> Option<&'static [u8]> {
-        Some(match self.layout {
-            Layout::Json => b"\n",
-            Layout::Compact(_) => b"",
-        })
+        match self.layout {
+            Layout::Json => Some(b"\n"),
+            Layout::Compact(_) => Some(b""),
+            Layout::JsonRpc(_) => None,
+        }
     }
 
     /// Builds the message of frames that were written here.
@@ -178,13 +204,19 @@ impl Codec {
     pub(crate) fn call<A: Serialize + ?Sized>(
         &self,
         id: u32,
-        _kind: Kind,
+        kind: Kind,
         method: &str,
         meta: &Metadata,
         args: &A,
         out: &mut Vec<u8>,
     ) -> Result<(), ConvertError> {
-        write!(self, invoke(Some(id), method, meta, args, out))
+        match &self.layout {
+            Layout::Json => json::invoke(&self.converter, Some(id), method, meta, args, out),
+            Layout::Compact(array) => {
+                compact::invoke(&self.converter, *array, Some(id), method, meta, args, out)
+            }
+            Layout::JsonRpc(rpc) => rpc.call(&self.converter, id, kind, method, args, out),
+        }
     }
 
     pub(crate) fn notify<A: Serialize + ?Sized>(
@@ -194,7 +226,11 @@ impl Codec {
         args: &A,
         out: &mut Vec<u8>,
     ) -> Result<(), ConvertError> {
-        write!(self, invoke(None, method, meta, args, out))
+        match &self.layout {
+            Layout::Json => json::invoke(&self.converter, None, method, meta, args, out),
+            Layout::Compact(array) => compact::invoke(&self.converter, *array, None, method, meta, args, out),
+            Layout::JsonRpc(rpc) => rpc.notify(&self.converter, method, args, out),
+        }
     }
 
     pub(crate) fn ok<T: Serialize + ?Sized>(
@@ -252,9 +288,11 @@ impl Codec {
             let text = format!("{} frames do not come in {kind} messages", self.converter.subprotocol());
             return Reader::Inapplicable(BadFrame::new(text));
         }
-        match self.layout {
-            Layout::Json => Reader::Json(JsonReader::new(self, message.as_bytes())),
-            Layout::Compact(array) => Reader::Compact(CompactReader::new(self, array, message.as_bytes())),
+        let bytes = message.as_bytes();
+        match &self.layout {
+            Layout::Json => Reader::Json(JsonReader::new(self, bytes)),
+            Layout::Compact(array) => Reader::Compact(CompactReader::new(self, *array, bytes)),
+            Layout::JsonRpc(rpc) => Reader::JsonRpc(JsonRpcReader::new(&self.converter, rpc, bytes)),
         }
     }
 }
@@ -274,6 +312,7 @@ impl<'m> Reader<'m> {
         match self {
             Self::Json(reader) => reader.next(),
             Self::Compact(reader) => reader.next(),
+            Self::JsonRpc(reader) => reader.next(),
             Self::Inapplicable(bad) => Err(bad.clone()),
         }
     }
@@ -284,6 +323,7 @@ impl<'m> Reader<'m> {
         match self {
             Self::Json(reader) => reader.payload(),
             Self::Compact(reader) => reader.payload(),
+            Self::JsonRpc(reader) => reader.payload(),
             Self::Inapplicable(bad) => Err(ConvertError::new(ConvertErrorKind::NotApplicable, bad.text())),
         }
     }
@@ -293,6 +333,7 @@ impl<'m> Reader<'m> {
         match self {
             Self::Json(reader) => reader.finish(),
             Self::Compact(reader) => reader.finish(),
+            Self::JsonRpc(reader) => reader.finish(),
             Self::Inapplicable(bad) => Err(bad.clone()),
         }
     }
