@@ -116,5 +116,5 @@ const INVALID_PARAMS: Fault = Fault { code: codes::INVALID_PARAMS, message: "Inv
 const BATCH_REPLIES_TOO_LONG: Fault =
     Fault { code: codes::RESOURCE_EXHAUSTED, message: "the replies of the batch are too long" };
 
-#[cfg(test)]
+#[cfg(all(test, feature = "json"))]
 mod tests;

@@ -25,6 +25,17 @@ fn a_stream_is_a_subscription() {
 }
 
 #[test]
+fn ethereum_clients_are_told_by_the_name_they_know() {
+    let server = server();
+    server.reads(r#"{"method":"eth_subscribe","params":["newHeads"],"id":4,"jsonrpc":"2.0"}"#);
+    assert_eq!(server.accepts(1, "eth_subscribe"), r#"{"jsonrpc":"2.0","id":4,"result":"s1"}"#);
+    let item = r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"s1","result":{"number":"0x1"}}}"#;
+    assert_eq!(server.item(1, serde_json::json!({"number": "0x1"})), item);
+    let lines = server.reads(r#"{"method":"eth_unsubscribe","params":["s1"],"id":5,"jsonrpc":"2.0"}"#);
+    assert_eq!(lines, [r#"answer {"jsonrpc":"2.0","id":5,"result":true}"#, "cancel 1"]);
+}
+
+#[test]
 fn a_stream_that_fails_says_why() {
     let server = server();
     server.reads_one(SUBSCRIBE);
