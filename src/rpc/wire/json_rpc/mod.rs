@@ -88,6 +88,11 @@ impl JsonRpc {
         state.batches.answer(batch, &writer::fault(converter, Some(&call.id), BATCH_REPLIES_TOO_LONG))
     }
 
+    /// Takes back a call of this end that was not sent.
+    pub(super) fn forget(&self, id: u32) {
+        self.lock().made.end(id);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -129,6 +129,14 @@ fn a_reply_that_is_no_subscription_ends_the_call() {
 }
 
 #[test]
+fn a_call_that_was_not_sent_is_forgotten() {
+    let client = client();
+    client.call(1, Kind::ServerStream, "log_subscribe", [0; 0]);
+    client.0.forget(1);
+    assert_eq!(client.reads_one(r#"{"jsonrpc":"2.0","id":1,"result":"x"}"#), r#"ok 1 "x""#);
+}
+
+#[test]
 fn two_streams_do_not_share_a_subscription() {
     let client = client();
     client.call(1, Kind::ServerStream, "t", [0; 0]);
