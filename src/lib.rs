@@ -58,10 +58,11 @@
 //!
 //! # Guides
 //!
-//! [Calls and streams](docs::rpc) · [Handlers](docs::handlers) · [Close codes and limits](docs::close_codes_and_limits) ·
-//! [The wire of a conversation](docs::wire) · [Writing a converter](docs::writing_a_converter) ·
-//! [Compression](docs::compression) · [Writing an extension](docs::writing_an_extension) ·
-//! [Data flow](docs::data_flow) · [Architecture](docs::architecture)
+//! [Calls and streams](docs::rpc) · [The wire of a conversation](docs::wire) · [JSON-RPC 2.0](docs::json_rpc) ·
+//! [Handlers](docs::handlers) · [Close codes and limits](docs::close_codes_and_limits) ·
+//! [Writing a converter](docs::writing_a_converter) · [Compression](docs::compression) ·
+//! [Writing an extension](docs::writing_an_extension) · [Data flow](docs::data_flow) ·
+//! [Architecture](docs::architecture)
 #![forbid(unsafe_code)]
 
 pub mod client;

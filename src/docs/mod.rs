@@ -5,6 +5,7 @@
 //! - [`close_codes_and_limits`]: what a peer sees when it breaks a rule, and every bound with its default.
 //! - [`rpc`]: typed calls, streams and notifications; errors, deadlines, middleware, limits.
 //! - [`wire`]: a conversation byte by byte: negotiation, frames, rules, codes, and how to hold one by hand.
+//! - [`json_rpc`]: what clients and servers see that speak JSON-RPC 2.0: calls, subscriptions, batches, errors.
 //! - [`writing_a_converter`]: a format of your own, on `converse-core` alone.
 //! - [`writing_an_extension`]: frames changed on their way out and in: negotiation, limits, state.
 //! - [`compression`]: permessage-deflate: what it saves and costs, the memory modes, secrets.
@@ -25,6 +26,9 @@ pub mod data_flow {}
 
 #[doc = include_str!("handlers.md")]
 pub mod handlers {}
+
+#[doc = include_str!("json_rpc.md")]
+pub mod json_rpc {}
 
 #[doc = include_str!("wire.md")]
 pub mod wire {}

@@ -223,15 +223,16 @@ impl Connection {
     pub(crate) fn emit(&self, credit: Option<&Credit>, frame: Vec<u8>, room: usize) -> bool {
         let mut tables = self.lock();
         let goes = credit.is_none_or(|credit| !credit.is_closed()) && tables.end.is_none();
-        if goes {
-            tables.push(Lane::Items, frame, room, self.codec.separator());
+        // An empty frame is what the codec has no words for, such as an item of a subscription that was given up.
+        if !goes || frame.is_empty() {
+            drop(tables);
+            self.rooms.give_back(Lane::Items, room);
+            return goes;
         }
+        tables.push(Lane::Items, frame, room, self.codec.separator());
         drop(tables);
-        match goes {
-            true => self.wake(),
-            false => self.rooms.give_back(Lane::Items, room),
-        }
-        goes
+        self.wake();
+        true
     }
 
     /// Tells whether the peer takes a frame of so many bytes.

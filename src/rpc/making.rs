@@ -33,10 +33,11 @@ pub(crate) struct Making {
     pub(crate) sends: Option<Box<dyn FnOnce(Sending) -> Running + Send>>,
 }
 
-/// A call's frame, with its id.
+/// A call's frame, with its id; when it is not sent, the codec is told.
 pub(crate) struct Encoded {
+    connection: Arc<Connection>,
     id: u32,
-    frame: Vec<u8>,
+    frame: Option<Vec<u8>>,
 }
 
 /// What a request stream needs.
@@ -167,19 +168,19 @@ impl Making {
             }
         };
         encoded.map_err(Failure::Convert)?;
-        Ok(Encoded { id, frame })
+        Ok(Encoded { connection: Arc::clone(connection), id, frame: Some(frame) })
     }
 
     /// Sends the call once there is room for it.
     pub(crate) async fn start(
         self,
-        encoded: Encoded,
+        mut encoded: Encoded,
         deadline: Option<Instant>,
         slot: Arc<dyn Receive>,
     ) -> Result<Pending, Failure> {
-        let Encoded { id, frame } = encoded;
         let connection = Arc::clone(self.connection());
-        let room = connection.room_for_call(frame.len(), deadline).await?;
+        let room = connection.room_for_call(encoded.len(), deadline).await?;
+        let (id, frame) = (encoded.id, encoded.take());
         let sends = self.sends.map(|build| {
             let credit = Arc::new(Credit::new(0));
             let sending = Sending { connection: Arc::clone(&connection), id, credit: Arc::clone(&credit) };
@@ -187,15 +188,38 @@ impl Making {
             let abort = running.abortable();
             (running, abort, credit)
         });
-        connection.start(id, frame, room, Calling { slot, deadline, sends })?;
+        let started = connection.start(id, frame, room, Calling { slot, deadline, sends });
+        started.inspect_err(|_| connection.codec.forget(id))?;
         Ok(Pending { peer: self.peer, id, over: false })
     }
 
     /// Sends the notification once there is room for it.
-    pub(crate) async fn notify(self, encoded: Encoded, deadline: Option<Instant>) -> Result<(), CallError> {
+    pub(crate) async fn notify(
+        self,
+        mut encoded: Encoded,
+        deadline: Option<Instant>,
+    ) -> Result<(), CallError> {
         let connection = self.connection();
-        let room = connection.room_for_call(encoded.frame.len(), deadline).await?;
-        Ok(connection.notify(encoded.frame, room)?)
+        let room = connection.room_for_call(encoded.len(), deadline).await?;
+        Ok(connection.notify(encoded.take(), room)?)
+    }
+}
+
+impl Encoded {
+    fn len(&self) -> usize {
+        self.frame.as_ref().map_or(0, Vec::len)
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.frame.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Encoded {
+    fn drop(&mut self) {
+        if self.frame.is_some() {
+            self.connection.codec.forget(self.id);
+        }
     }
 }
 

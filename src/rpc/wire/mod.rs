@@ -165,6 +165,13 @@ impl Codec {
         }
     }
 
+    /// Takes back a call of this end whose frame was written and will not be sent.
+    pub(crate) fn forget(&self, id: u32) {
+        if let Layout::JsonRpc(rpc) = &self.layout {
+            rpc.forget(id);
+        }
+    }
+
     /// Takes the one frame that ends a call which was served, just before it is sent, and gives what is to be sent.
     pub(crate) fn commit(&self, id: u32, frame: Vec<u8>) -> Option<Vec<u8>> {
         match &self.layout {

@@ -88,6 +88,11 @@ impl JsonRpc {
         state.batches.answer(batch, &writer::fault(converter, Some(&call.id), BATCH_REPLIES_TOO_LONG))
     }
 
+    /// Takes back a call of this end that was not sent.
+    pub(super) fn forget(&self, id: u32) {
+        self.lock().made.end(id);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,5 +121,5 @@ const INVALID_PARAMS: Fault = Fault { code: codes::INVALID_PARAMS, message: "Inv
 const BATCH_REPLIES_TOO_LONG: Fault =
     Fault { code: codes::RESOURCE_EXHAUSTED, message: "the replies of the batch are too long" };
 
-#[cfg(test)]
+#[cfg(all(test, feature = "json"))]
 mod tests;

@@ -145,7 +145,8 @@ impl<'m> JsonRpcReader<'m> {
         let Some(method) = members.invokes(self.converter) else {
             return self.refuse(id.as_ref(), INVALID_REQUEST);
         };
-        let params = members.params.unwrap_or(b"[]");
+        // Some libraries write null where there are none.
+        let params = members.params.filter(|params| *params != b"null").unwrap_or(b"[]");
         let fits = matches!(params.first(), Some(b'[' | b'{'));
         match id {
             Some(id) if !fits => self.refuse(Some(&id), INVALID_PARAMS),

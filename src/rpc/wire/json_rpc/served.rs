@@ -1,7 +1,7 @@
 //! The calls that are served, by their ids here and at the peer, and the subscriptions that some of them are. Knows no
 //! bytes but those of ids.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use super::ids::RawId;
 
@@ -28,6 +28,7 @@ pub(super) struct Call {
 /// A stream that the peer has been told of.
 pub(super) struct Subscription {
     pub(super) number: u64,
+    /// The method of its notifications.
     pub(super) method: Box<str>,
     /// The peer has unsubscribed: it gets no more of it.
     pub(super) is_over: bool,
@@ -82,7 +83,7 @@ impl Served {
         let call = self.calls.get_mut(&number).filter(|call| call.subscription.is_none())?;
         self.last_subscription += 1;
         self.by_subscription.insert(self.last_subscription, number);
-        let method = method.into();
+        let method = notifications(method).into();
         call.subscription = Some(Subscription { number: self.last_subscription, method, is_over: false });
         Some(call)
     }
@@ -119,5 +120,14 @@ impl Served {
     /// Returns the call that a request's id stands for.
     pub(super) fn number(&self, id: &RawId) -> Option<u32> {
         self.by_id.get(id).copied()
+    }
+}
+
+/// Returns the method of a subscription's notifications: the method itself, but `eth_subscription` for `eth_subscribe`,
+/// where Ethereum's libraries look at nothing else.
+fn notifications(method: &str) -> Cow<'_, str> {
+    match method.strip_suffix("_subscribe") {
+        Some(namespace) => Cow::Owned(format!("{namespace}_subscription")),
+        None => Cow::Borrowed(method),
     }
 }

@@ -206,8 +206,14 @@ fn invoke<A: Serialize + ?Sized>(
     }
     out.extend_from_slice(br#""method":"#);
     converter.encode(method, out)?;
+    let end = out.len();
     out.extend_from_slice(br#","params":"#);
+    let params = out.len();
     converter.encode(args, out)?;
+    // No parameters are left out: they may not be null (§4.2).
+    if out.get(params..) == Some(b"null") {
+        out.truncate(end);
+    }
     out.push(b'}');
     Ok(())
 }

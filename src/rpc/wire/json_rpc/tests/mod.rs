@@ -1,2 +1,140 @@
-//! Conversations in JSON-RPC 2.0 as transcripts.
+//! Conversations in JSON-RPC 2.0 as transcripts: what one end reads, in a line for each frame, and what it writes.
 #![allow(clippy::unwrap_used)]
+
+mod batches;
+mod calls;
+mod hostile;
+mod requests;
+mod specification;
+mod streams;
+mod subscriptions;
+
+use std::time::Duration;
+
+use converse_core::Message;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    frame::Role,
+    rpc::{
+        Code, Kind, Metadata, Status,
+        wire::{Codec, GoAway, Head, Hello},
+    },
+    session::AnyConverter,
+};
+
+/// One end of a connection; the test is its runtime.
+struct End(Codec);
+
+fn server() -> End {
+    End(Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), Role::Server))
+}
+
+fn client() -> End {
+    End(Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), Role::Client))
+}
+
+impl End {
+    /// Reads a message; a line for each frame.
+    fn reads(&self, message: impl Into<Message>) -> Vec<String> {
+        let message = message.into();
+        let mut reader = self.0.reader(&message);
+        let mut lines = Vec::new();
+        while let Some(head) = reader.next().unwrap() {
+            let mut payload = || reader.payload::<Value>().map_or("?".into(), |value| value.to_string());
+            let (line, payload) = match head {
+                Head::Invoke { method } => (method.into_owned(), payload()),
+                Head::Ok { id } => (format!("ok {id}"), payload()),
+                Head::Item { id } => (format!("item {id}"), payload()),
+                Head::Err { id, status } => {
+                    let data = status.data::<Value>().map(|data| data.unwrap().to_string());
+                    (format!("err {id}"), [status.to_string(), data.unwrap_or_default()].join(" "))
+                }
+                Head::End { id } => (format!("end {id}"), String::new()),
+                Head::Cancel { id } => (format!("cancel {id}"), String::new()),
+                Head::Credit { id, items } => (format!("credit {id}"), items.to_string()),
+                Head::GoAway(go_away) => ("goaway".into(), format!("{go_away:?}")),
+                Head::Answer(frame) => ("answer".into(), String::from_utf8(frame).unwrap()),
+                Head::Hello(_) | Head::Ping => panic!("there are none"),
+            };
+            let tail = reader.finish().unwrap();
+            assert!(tail.meta.is_empty());
+            let id = tail.id.map(|id| format!("{id} "));
+            lines.push(format!("{}{line} {payload}", id.unwrap_or_default()).trim_end().to_owned());
+        }
+        lines
+    }
+
+    /// Reads a message of one frame.
+    fn reads_one(&self, message: impl Into<Message>) -> String {
+        let mut lines = self.reads(message);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.remove(0)
+    }
+
+    fn ok(&self, id: u32, value: impl Serialize) -> Option<String> {
+        self.commits(id, |out| self.0.ok(id, &value, out).unwrap())
+    }
+
+    fn ok_empty(&self, id: u32) -> Option<String> {
+        self.commits(id, |out| self.0.ok_empty(id, out))
+    }
+
+    fn err(&self, id: u32, code: Code, message: &str) -> Option<String> {
+        self.commits(id, |out| self.0.err(id, &Status::new(code, message), out))
+    }
+
+    fn commits(&self, id: u32, write: impl FnOnce(&mut Vec<u8>)) -> Option<String> {
+        let frame = self.0.commit(id, written(write).into_bytes())?;
+        Some(String::from_utf8(frame).unwrap())
+    }
+
+    fn accepts(&self, id: u32, method: &str) -> String {
+        written(|out| self.0.accept(id, method, out))
+    }
+
+    fn item(&self, id: u32, value: impl Serialize) -> String {
+        written(|out| self.0.item(id, &value, out).unwrap())
+    }
+
+    fn call(&self, id: u32, kind: Kind, method: &str, args: impl Serialize) -> String {
+        written(|out| self.0.call(id, kind, method, &Metadata::default(), &args, out).unwrap())
+    }
+
+    fn cancel(&self, id: u32) -> String {
+        written(|out| self.0.cancel(id, out))
+    }
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn go_away() -> GoAway {
+    GoAway { code: 4001, reason: "update".into(), retry: Duration::from_millis(500) }
+}
+
+#[test]
+fn there_are_no_greetings_and_no_pings() {
+    let end = server();
+    assert_eq!(written(|out| end.0.hello(&Hello::default(), out)), "");
+    assert_eq!(written(|out| end.0.ping(out)), "");
+    assert!(end.0.is_json_rpc());
+    assert_eq!(end.0.separator(), None);
+}
+
+#[test]
+fn a_farewell_is_a_notification() {
+    let frame = written(|out| server().0.go_away(&go_away(), out));
+    let expected =
+        r#"{"jsonrpc":"2.0","method":"$/goaway","params":{"code":4001,"reason":"update","retry_ms":500}}"#;
+    assert_eq!(frame, expected);
+    assert_eq!(client().reads_one(frame), format!("goaway {:?}", go_away()));
+    assert_eq!(
+        client().reads_one(r#"{"jsonrpc":"2.0","method":"$/goaway","params":{}}"#),
+        format!("goaway {:?}", GoAway { code: 4001, reason: String::new(), retry: Duration::ZERO })
+    );
+}
