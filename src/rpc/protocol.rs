@@ -58,6 +58,7 @@ impl Protocol {
     }
 
     /// Builds what writes and reads its frames.
+    #[cfg_attr(not(feature = "json"), allow(unused_variables))]
     pub(crate) fn codec(&self, role: Role) -> Codec {
         match &self.0 {
             Choice::Native(converter) => Codec::native(converter.clone()),

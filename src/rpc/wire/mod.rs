@@ -50,6 +50,7 @@ pub(crate) struct Codec {
 enum Layout {
     Json,
     Compact(Array),
+    #[cfg_attr(not(feature = "json"), allow(dead_code))]
     JsonRpc(Box<JsonRpc>),
 }
 
@@ -144,6 +145,7 @@ impl Codec {
     }
 
     /// Writes the messages of JSON-RPC 2.0, with a converter that writes JSON, at this end of a connection.
+    #[cfg_attr(not(feature = "json"), allow(dead_code))]
     pub(crate) fn json_rpc(converter: AnyConverter, role: Role) -> Self {
         Self { converter, layout: Layout::JsonRpc(Box::new(JsonRpc::new(role))), null: b"null".to_vec() }
     }
