@@ -294,11 +294,13 @@ impl Connection {
         self.awake.store(true, Ordering::Release);
     }
 
-    /// Notes that the task is about to rest; `false` when something has come since it last looked.
-    pub(crate) fn rests(&self) -> bool {
+    /// Notes that the task is about to rest; `false` when something has come since it last looked, other than what
+    /// waits for a slow peer.
+    pub(crate) fn rests(&self, slow: bool) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
-        tables.lanes.is_empty() && tables.adopted.is_empty() && tables.closes.is_none()
+        let sent = if slow { !tables.lanes.has_control() } else { tables.lanes.is_empty() };
+        sent && tables.adopted.is_empty() && tables.closes.is_none()
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.

@@ -36,6 +36,8 @@ pub(crate) struct Conversation {
     pub(super) connection: Arc<Connection>,
     pub(super) router: Arc<Router>,
     pub(super) running: FuturesUnordered<Running>,
+    /// How many of them send request streams.
+    pub(super) sending: usize,
     session: Session,
     /// Whether the peer's hello has come.
     pub(super) greeted: bool,
@@ -62,6 +64,7 @@ impl Conversation {
         Self {
             router,
             running: FuturesUnordered::new(),
+            sending: 0,
             session,
             greeted: json_rpc,
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
@@ -93,6 +96,7 @@ impl Conversation {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
         loop {
             self.connection.runs(cx);
+            self.is_slow(cx);
             let received = self.receive(cx)?;
             if received == Received::End {
                 return Poll::Ready(Ok(()));
@@ -105,7 +109,7 @@ impl Conversation {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.connection.rests() || self.flushed.is_some() {
+            if self.connection.rests(self.flushed.is_some()) {
                 return Poll::Pending;
             }
         }
@@ -125,6 +129,9 @@ impl Conversation {
                 Poll::Ready(Ok(Some(message))) => self.handle(&message, cx)?,
                 Poll::Ready(Ok(None) | Err(_)) => return Ok(Received::End),
             }
+            if self.is_crowded() {
+                break;
+            }
         }
         Ok(Received::More)
     }
@@ -132,12 +139,17 @@ impl Conversation {
     /// Takes over what callers have left.
     fn adopt(&mut self) {
         let adopted = std::mem::take(&mut self.connection.lock().adopted);
+        self.sending += adopted.len();
         self.running.extend(adopted);
     }
 
-    /// Continues handlers; tells whether some are left that could go on.
+    /// Continues handlers; tells whether some are left that could go on. None does while much waits for the peer:
+    /// their answers wait with them, and a peer that reads is not cut for what comes all at once.
     fn run_handlers(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..TURN {
+            if self.is_crowded() {
+                return self.flushed.is_none();
+            }
             let Poll::Ready(Some((task, result))) = self.running.poll_next_unpin(cx) else { return false };
             self.finish(task, result);
         }
@@ -196,6 +208,10 @@ impl Conversation {
                 Err(_) => break,
             }
         }
+        // Calls and items have asked for room; only what ends streams can become so much.
+        if self.connection.lock().lanes.unasked() > self.connection.options.max_queued {
+            return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
+        }
         if let Some(reason) = closes {
             self.connection.sender.start_close(reason);
         }
@@ -207,21 +223,37 @@ impl Conversation {
 
     /// Tells whether so much waits in the session that only answers should follow.
     fn is_slow(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(flushed) = &mut self.flushed {
-            if flushed.as_mut().poll(cx).is_pending() {
-                return true;
-            }
-            self.flushed = None;
-        }
-        if self.connection.sender.queued_bytes() < SESSION_QUEUE {
+        if self.flushed.is_none() && self.has_room() {
             return false;
         }
-        let sender = self.connection.sender.clone();
-        self.flushed = Some(Box::pin(async move {
-            // The end of the conversation is told to who receives.
-            let _ = sender.flush().await;
-        }));
-        self.is_slow(cx)
+        let sender = &self.connection.sender;
+        let flushed = self.flushed.get_or_insert_with(|| {
+            let sender = sender.clone();
+            Box::pin(async move {
+                // The end of the conversation is told to who receives.
+                let _ = sender.flush().await;
+            })
+        });
+        let slow = flushed.as_mut().poll(cx).is_pending();
+        if !slow {
+            self.flushed = None;
+        }
+        slow
+    }
+
+    /// Tells whether the session takes the next message of calls or items.
+    fn has_room(&self) -> bool {
+        let queued = self.connection.sender.queued_bytes();
+        if queued == 0 {
+            return true;
+        }
+        let next = self.connection.lock().lanes.next_len();
+        queued < SESSION_QUEUE && queued + next <= self.connection.options.max_queued
+    }
+
+    /// Tells whether so much waits, here or in the session, that no handler should add to it.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.flushed.is_some() || self.connection.lock().lanes.bytes() >= SESSION_QUEUE
     }
 
     /// Tells whether this end goes away and has nothing left to do.

@@ -21,6 +21,8 @@ pub(crate) enum Lane {
 pub(crate) struct Lanes {
     lanes: [Queue; 3],
     bytes: usize,
+    /// Those of them that no room was taken for, though they wait behind what takes room.
+    unasked: usize,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +38,8 @@ pub(crate) struct Batch {
     pub(crate) frames: Vec<u8>,
     /// Room to give back when the batch has left.
     pub(crate) room: Room,
+    /// Bytes of the frames that took none.
+    unasked: usize,
 }
 
 /// Bytes of room that frames have taken, by who waits for it.
@@ -59,16 +63,19 @@ impl Lanes {
     pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
+        let unasked = if room == Room::default() && lane != Lane::Control { frame.len() } else { 0 };
+        self.unasked += unasked;
         match (joining.separator, queue.batches.back_mut()) {
             (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
                 last.frames.extend_from_slice(between);
                 last.frames.extend_from_slice(&frame);
                 last.room += room;
+                last.unasked += unasked;
                 self.bytes += between.len() + frame.len();
             }
             _ => {
                 self.bytes += frame.len();
-                queue.batches.push_back(Batch { frames: frame, room });
+                queue.batches.push_back(Batch { frames: frame, room, unasked });
             }
         }
         queue.taken + queue.batches.len() as u64 - 1
@@ -82,7 +89,25 @@ impl Lanes {
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
+        self.unasked -= batch.unasked;
         Some(batch)
+    }
+
+    /// Returns how many bytes the next message of calls or items has; 0 when none waits.
+    pub(crate) fn next_len(&self) -> usize {
+        let waiting = [Lane::Calls, Lane::Items].map(|lane| self.lanes[lane as usize].batches.front());
+        waiting.into_iter().flatten().next().map_or(0, |batch| batch.frames.len())
+    }
+
+    /// Tells whether an answer or a control frame waits.
+    pub(crate) fn has_control(&self) -> bool {
+        !self.lanes[Lane::Control as usize].batches.is_empty()
+    }
+
+    /// Returns how many bytes wait in a lane for calls or items without having asked for room there, such as the
+    /// frames that end streams.
+    pub(crate) fn unasked(&self) -> usize {
+        self.unasked
     }
 
     /// Tells whether a frame was taken.
@@ -104,6 +129,7 @@ impl Lanes {
     pub(crate) fn clear(&mut self) {
         self.lanes.iter_mut().for_each(|queue| queue.batches = VecDeque::new());
         self.bytes = 0;
+        self.unasked = 0;
     }
 }
 

@@ -182,7 +182,9 @@ impl Conversation {
         let tables = self.connection.lock();
         let limit = self.connection.options.in_flight_of(self.connection.role);
         let in_flight = tables.served.len() + self.connection.counters.notifications.load(Relaxed);
-        if in_flight >= limit {
+        // Handlers that were cancelled count when as many again wait to be dropped, as they do behind a slow peer.
+        let held = self.running.len() - self.sending;
+        if in_flight >= limit || held >= limit.saturating_mul(2) {
             return Some(Status::new(Code::RESOURCE_EXHAUSTED, format!("more than {limit} calls in flight")));
         }
         let streams = self.connection.options.streams;
@@ -256,8 +258,10 @@ impl Conversation {
         let task = id.map_or(Task::Notification, Task::Call);
         let mut running = Running::new(task, work, span);
         // Most handlers end at once: they need no place in any table.
-        if let Some((_, result)) = running.now(cx) {
-            return self.conclude(id, &streams, result);
+        if !self.is_crowded() {
+            if let Some((_, result)) = running.now(cx) {
+                return self.conclude(id, &streams, result);
+            }
         }
         let mut tables = self.connection.lock();
         match id {
@@ -290,6 +294,7 @@ impl Conversation {
     pub(super) fn finish(&mut self, task: Task, result: Option<Result<Reply, Status>>) {
         match task {
             Task::Sends(id) => {
+                self.sending -= 1;
                 // Whatever else ends a request stream says so itself.
                 if let Some(Err(_)) = result {
                     let status = Status::new(Code::INTERNAL, "the request stream panicked");
