@@ -182,12 +182,16 @@ impl Conversation {
             self.connection.rooms.give_back(batch.lane, batch.room);
             match sent {
                 Ok(()) => {}
-                Err(error) if is_full(&error) => {
+                Err(error) if is_full(&error) && closes.is_none() => {
                     return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
                 }
                 // What remains to be said is in the end that is received next.
                 Err(_) => break,
             }
+        }
+        // All else waits for room, before it comes here.
+        if self.connection.lock().lanes.unbounded() > self.connection.options.max_queued {
+            return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
         }
         if let Some(reason) = closes {
             self.connection.sender.start_close(reason);
@@ -198,23 +202,31 @@ impl Conversation {
         Ok(())
     }
 
-    /// Tells whether so much waits in the session that only answers should follow.
+    /// Tells whether so much waits in the session that only control frames should follow.
     fn is_slow(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(flushed) = &mut self.flushed {
-            if flushed.as_mut().poll(cx).is_pending() {
-                return true;
-            }
-            self.flushed = None;
-        }
-        if self.connection.sender.queued_bytes() < SESSION_QUEUE {
+        if self.flushed.is_none() && self.has_room() {
             return false;
         }
-        let sender = self.connection.sender.clone();
-        self.flushed = Some(Box::pin(async move {
-            // The end of the conversation is told to who receives.
-            let _ = sender.flush().await;
-        }));
-        self.is_slow(cx)
+        let sender = &self.connection.sender;
+        let flushed = self.flushed.get_or_insert_with(|| {
+            let sender = sender.clone();
+            Box::pin(async move {
+                // The end of the conversation is told to who receives.
+                let _ = sender.flush().await;
+            })
+        });
+        let slow = flushed.as_mut().poll(cx).is_pending();
+        if !slow {
+            self.flushed = None;
+        }
+        slow
+    }
+
+    /// Tells whether the session takes the next message that would wait for a slow peer. An empty one takes any.
+    fn has_room(&self) -> bool {
+        let queued = self.connection.sender.queued_bytes();
+        let fits = |next: usize| queued + next <= self.connection.options.max_queued;
+        queued == 0 || queued < SESSION_QUEUE && fits(self.connection.lock().lanes.next_len())
     }
 
     /// Tells whether this end goes away and has nothing left to do.

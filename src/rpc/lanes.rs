@@ -23,6 +23,8 @@ pub(crate) enum Lane {
 pub(crate) struct Lanes {
     lanes: [Queue; 4],
     bytes: usize,
+    /// Those of them that have taken no room.
+    unbounded: usize,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +41,8 @@ pub(crate) struct Batch {
     pub(crate) frames: Vec<u8>,
     /// Bytes of the lane's room to give back when the batch has left.
     pub(crate) room: usize,
+    /// Bytes of the frames that have taken none.
+    unbounded: usize,
 }
 
 /// How frames are put together.
@@ -55,16 +59,19 @@ impl Lanes {
     pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: usize, joining: Joining) -> u64 {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
+        let unbounded = if room == 0 { frame.len() } else { 0 };
+        self.unbounded += unbounded;
         match (joining.separator, queue.batches.back_mut()) {
             (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
                 last.frames.extend_from_slice(between);
                 last.frames.extend_from_slice(&frame);
                 last.room += room;
+                last.unbounded += unbounded;
                 self.bytes += between.len() + frame.len();
             }
             _ => {
                 self.bytes += frame.len();
-                queue.batches.push_back(Batch { lane, frames: frame, room });
+                queue.batches.push_back(Batch { lane, frames: frame, room, unbounded });
             }
         }
         queue.taken + queue.batches.len() as u64 - 1
@@ -76,6 +83,7 @@ impl Lanes {
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
+        self.unbounded -= batch.unbounded;
         Some(batch)
     }
 
@@ -89,6 +97,17 @@ impl Lanes {
         self.lanes.iter().take(open(slow)).all(|queue| queue.batches.is_empty())
     }
 
+    /// Returns how many bytes the next message has of those that wait for a slow peer; 0 when there is none.
+    pub(crate) fn next_len(&self) -> usize {
+        let next = self.lanes.iter().skip(open(true)).find_map(|queue| queue.batches.front());
+        next.map_or(0, |batch| batch.frames.len())
+    }
+
+    /// Returns how many bytes wait that have taken no room, such as the frames that end streams.
+    pub(crate) fn unbounded(&self) -> usize {
+        self.unbounded
+    }
+
     /// Returns how many bytes wait.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -97,7 +116,7 @@ impl Lanes {
     /// Drops what waits.
     pub(crate) fn clear(&mut self) {
         self.lanes.iter_mut().for_each(|queue| queue.batches = VecDeque::new());
-        self.bytes = 0;
+        (self.bytes, self.unbounded) = (0, 0);
     }
 }
 

@@ -117,10 +117,11 @@ impl Options {
         self
     }
 
-    /// Lets a server send ping frames, which a browser can see, unlike those of the protocol below. Default: none.
+    /// Lets a server send ping frames, which a browser can see, unlike those of the protocol below; zero is none.
+    /// Default: none.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.ping_interval = interval.into();
+        self.ping_interval = interval.into().filter(|interval| !interval.is_zero());
         self
     }
 
