@@ -20,7 +20,7 @@ use crate::{
 pub(super) fn serve(listener: TcpListener, protocol: Protocol) -> Serving {
     let lines = super::lines();
     let router = Router::new()
-        .options(Options::default().protocols([protocol.clone()]).without_subprotocol(protocol))
+        .options(options(protocol))
         .call("add", |_: Context, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) })
         .call("chat", |_: Context, (chat,): (Chat,)| async move { Ok::<_, Status>(chat) })
         .call("room", |_: Context, (room,): (Room,)| async move { Ok::<_, Status>(room) })
@@ -35,12 +35,17 @@ pub(super) fn serve(listener: TcpListener, protocol: Protocol) -> Serving {
 
 /// Calls in one protocol.
 pub(super) fn call(address: String, load: Load, protocol: Protocol) -> Calling {
-    call_with(address, load, Options::default().protocols([protocol]))
+    call_with(address, load, options(protocol))
 }
 
 /// The same, with streams that may be 1,024 items ahead.
 pub(super) fn call_far_ahead(address: String, load: Load, protocol: Protocol) -> Calling {
-    call_with(address, load, Options::default().protocols([protocol]).window(1024))
+    call_with(address, load, options(protocol).window(1024))
+}
+
+/// One protocol, with ends too that agree on none, as jsonrpsee's.
+fn options(protocol: Protocol) -> Options {
+    Options::default().protocols([protocol.clone()]).without_subprotocol(protocol)
 }
 
 fn call_with(address: String, load: Load, options: Options) -> Calling {

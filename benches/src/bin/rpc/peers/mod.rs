@@ -44,7 +44,14 @@ const CONTENDERS: &[Contender] = &[
         |at| converse::serve(at, json()),
         |to, load| converse::call_far_ahead(to, load, json()),
     ),
+    (
+        "converse-jsonrpc",
+        |at| converse::serve(at, json_rpc()),
+        |to, load| converse::call(to, load, json_rpc()),
+    ),
     (cell::BASE, jsonrpsee::serve, jsonrpsee::call),
+    ("jsonrpsee-to-converse", |at| converse::serve(at, json_rpc()), jsonrpsee::call),
+    ("converse-to-jsonrpsee", jsonrpsee::serve, |to, load| converse::call(to, load, json_rpc())),
     ("tarpc-bincode", tarpc::serve_bincode, tarpc::call_bincode),
     ("tarpc-json", tarpc::serve_json, tarpc::call_json),
 ];
@@ -55,6 +62,10 @@ fn msgpack() -> Protocol {
 
 fn json() -> Protocol {
     Protocol::converse(JsonConverter::default())
+}
+
+fn json_rpc() -> Protocol {
+    Protocol::json_rpc()
 }
 
 /// Returns the contenders' names.
