@@ -74,7 +74,8 @@ async fn smoke_in_memory() {
     for protocol in [
         Protocol::converse(converse::JsonConverter::default()),
         Protocol::converse(converse::MessagePackConverter::default()),
-        Protocol::converse(converse::CborConverter::default()), Protocol::json_rpc(),
+        Protocol::converse(converse::CborConverter::default()),
+        Protocol::json_rpc(),
     ] {
         let router = router().options(Options::default().protocols([protocol]));
         let (_, peer) = rpc::duplex_with(router, client.clone());

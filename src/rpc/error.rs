@@ -189,7 +189,9 @@ impl<E: ServiceError> From<CallError<E>> for Status {
 ///     fn code(&self) -> Code { Code::OUT_OF_RANGE }
 /// }
 /// ```
-pub trait ServiceError: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub trait ServiceError:
+    Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static
+{
     /// Returns the code for callers that do not know the type. Default: [`Code::UNKNOWN`].
     fn code(&self) -> Code {
         Code::UNKNOWN

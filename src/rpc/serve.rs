@@ -386,7 +386,10 @@ impl Conversation {
 }
 
 fn unfit(name: &str, error: &ConvertError) -> Status {
-    Status::new(Code::INVALID_ARGUMENT, format!("the arguments of {} do not fit: {error}", spans::shown(name)))
+    Status::new(
+        Code::INVALID_ARGUMENT,
+        format!("the arguments of {} do not fit: {error}", spans::shown(name)),
+    )
 }
 
 fn unknown(name: &str) -> Status {
