@@ -9,8 +9,8 @@ pub mod heap;
 pub mod machine;
 pub mod memory;
 pub mod payload;
-
 pub mod process;
+pub mod rounds;
 pub mod server;
 pub mod stats;
 pub mod table;

@@ -1,6 +1,7 @@
-//! What a measured process asks of the system: one core, so that it does not wander, and all the sockets it can have.
+//! What a measured process asks of the system: one core, so that it does not wander, all the sockets it can
+//! have, and an end with who has started it.
 
-use std::{io, mem};
+use std::{io, mem, process};
 
 use crate::Result;
 
@@ -32,4 +33,10 @@ pub fn allow_all_descriptors() -> Result<()> {
         }
     };
     if failed { Err(io::Error::last_os_error().into()) } else { Ok(()) }
+}
+
+/// Waits for the end of the standard input, and ends the process with it.
+pub fn exit_with_input() {
+    let ended = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    process::exit(if ended.is_ok() { 0 } else { 1 });
 }

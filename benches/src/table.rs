@@ -48,3 +48,11 @@ impl fmt::Display for Table {
         Ok(())
     }
 }
+
+/// Writes a number without decimals, in groups of three digits.
+pub fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}

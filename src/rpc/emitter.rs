@@ -5,7 +5,9 @@ use std::{fmt, future::Future, marker::PhantomData, pin::pin, sync::Arc};
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 
-use crate::rpc::{Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane};
+use crate::rpc::{
+    Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane, wire::FRAME,
+};
 
 /// Sends the values of a stream to the other end, as fast as its credit and the connection allow.
 pub struct Emitter<T, E = Status> {
@@ -56,7 +58,7 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
     }
 
     fn encode(&self, value: &T) -> Result<Vec<u8>, Status> {
-        let mut frame = Vec::new();
+        let mut frame = Vec::with_capacity(FRAME);
         let encoded = self.connection.codec.item(self.id, value, &mut frame);
         encoded.map_err(|error| Status::new(Code::INTERNAL, format!("an item does not encode: {error}")))?;
         self.connection.fits(frame.len())?;

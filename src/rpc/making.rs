@@ -22,6 +22,7 @@ use crate::rpc::{
     receive::{Failure, Receive},
     running::{Running, Task},
     spans,
+    wire::FRAME,
 };
 
 /// A call on its way.
@@ -159,7 +160,7 @@ impl Making {
     pub(crate) fn encode<A: Serialize>(&self, kind: Kind, args: &A) -> Result<Encoded, Failure> {
         let connection = self.connection();
         let codec = &connection.codec;
-        let mut frame = Vec::new();
+        let mut frame = Vec::with_capacity(FRAME);
         let (id, encoded) = match kind {
             Kind::Notify => (0, codec.notify(&self.method, &self.metadata, args, &mut frame)),
             _ => {

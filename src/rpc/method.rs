@@ -11,7 +11,7 @@ use crate::rpc::{
     credit::Credit,
     receive::{Inbox, Receive},
     running::Handling,
-    wire::Reader,
+    wire::{FRAME, Reader},
 };
 
 /// A method: its name, its kind, and what handles its calls.
@@ -190,7 +190,7 @@ impl Ends {
     fn answer<T: Serialize, E: ServiceError>(&self, result: Result<T, E>) -> Result<Reply, Status> {
         let codec = &self.connection.codec;
         let value = result.map_err(|error| error.into_status(codec.converter()))?;
-        let mut frame = Vec::new();
+        let mut frame = Vec::with_capacity(FRAME);
         match self.id.map(|id| codec.ok(id, &value, &mut frame)) {
             Some(Err(error)) => {
                 Err(Status::new(Code::INTERNAL, format!("the answer does not encode: {error}")))

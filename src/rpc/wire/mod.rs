@@ -38,6 +38,9 @@ use compact_reader::CompactReader;
 use json_reader::JsonReader;
 use json_rpc::{JsonRpc, JsonRpcReader};
 
+/// Bytes that a short frame fits in, so that writing it allocates once.
+pub(crate) const FRAME: usize = 64;
+
 /// Writes and reads the frames of one conversation.
 pub(crate) struct Codec {
     converter: AnyConverter,

@@ -13,7 +13,7 @@ mod yawc;
 
 use std::{
     env,
-    io::{self, Read, Write},
+    io::{self, Write},
     process, thread,
 };
 
@@ -75,7 +75,7 @@ fn main() -> Result<()> {
     };
     core.map_or(Ok(()), system::pin_to)?;
     system::allow_all_descriptors()?;
-    thread::spawn(exit_with_input);
+    thread::spawn(system::exit_with_input);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -89,10 +89,4 @@ fn main() -> Result<()> {
 fn fail(message: &str) -> ! {
     eprintln!("{message}");
     process::exit(2);
-}
-
-/// Waits for the end of the standard input, and ends the process with it.
-fn exit_with_input() {
-    let ended = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
-    process::exit(if ended.is_ok() { 0 } else { 1 });
 }

@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use converse_benches::{machine, memory, stats::Rounds, table::Table};
+use converse_benches::{
+    machine, memory,
+    stats::Rounds,
+    table::{Table, thousands},
+};
 
 use crate::{
     broadcast,
@@ -279,11 +283,4 @@ fn figure_of(figure: Option<f64>, digits: usize) -> String {
 fn with_spread(rounds: &Rounds, digits: usize) -> String {
     let spread = rounds.spread().map_or(String::new(), |spread| format!(" ±{spread:.0} %"));
     figure_of(rounds.median(), digits) + &spread
-}
-
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }

@@ -1,6 +1,6 @@
 //! Who is measured when: in rounds, each contender once in each, so that what disturbs the machine disturbs all.
 
-use converse_benches::{Result, stats::Rounds};
+use converse_benches::{Result, rounds::order, stats::Rounds};
 
 use crate::load::{Sample, Window};
 
@@ -92,16 +92,4 @@ pub fn run<'a>(
         }
     }
     bases
-}
-
-/// The order of a round: the second is the first mirrored, the next two begin a third further on, and so on.
-fn order(count: usize, round: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    if count > 0 {
-        order.rotate_left(round / 2 * count.div_ceil(3) % count);
-    }
-    if round % 2 == 1 {
-        order.reverse();
-    }
-    order
 }
