@@ -29,7 +29,7 @@ use crate::{
 /// A conversation, as its task, its callers and its handlers see it.
 pub(crate) struct Connection {
     pub(crate) codec: Codec,
-    pub(crate) options: Options,
+    pub(crate) options: Arc<Options>,
     pub(crate) role: Role,
     pub(crate) sender: Sender,
     pub(crate) counters: Counters,
@@ -51,7 +51,7 @@ pub(crate) struct Calling {
 }
 
 impl Connection {
-    pub(crate) fn new(codec: Codec, options: Options, role: Role, sender: Sender) -> Self {
+    pub(crate) fn new(codec: Codec, options: Arc<Options>, role: Role, sender: Sender) -> Self {
         Self {
             codec,
             options,

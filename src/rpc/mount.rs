@@ -8,7 +8,9 @@ use tracing::Instrument;
 use crate::{
     client::{Client, ConnectError},
     frame::{CloseCode, CloseReason, Role},
-    rpc::{BAD_FRAME, Peer, Protocol, Router, connection::Connection, conversation::Conversation, spans},
+    rpc::{
+        BAD_FRAME, Options, Peer, Protocol, Router, connection::Connection, conversation::Conversation, spans,
+    },
     server::Server,
     session::{AnyHandler, BoxError, Session, SessionOptions, Setup},
 };
@@ -85,7 +87,7 @@ pub async fn connect(url: &str, router: Router) -> Result<Peer, ConnectError> {
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn duplex(router: Router) -> Peer {
-    let client = Router::new().options(router.options.clone());
+    let client = Router::new().options(Options::clone(&router.options));
     duplex_with(router, client).1
 }
 
@@ -138,7 +140,7 @@ fn begin(
     router: Arc<Router>,
 ) -> (Arc<Connection>, Conversation) {
     let codec = protocol.codec(role);
-    let connection = Arc::new(Connection::new(codec, router.options.clone(), role, session.sender()));
+    let connection = Arc::new(Connection::new(codec, Arc::clone(&router.options), role, session.sender()));
     (Arc::clone(&connection), Conversation::new(session, connection, router))
 }
 

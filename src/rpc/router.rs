@@ -28,7 +28,7 @@ use crate::rpc::{
 /// ```
 #[derive(Clone, Default)]
 pub struct Router {
-    pub(crate) options: Options,
+    pub(crate) options: Arc<Options>,
     pub(crate) chain: Chain,
     methods: HashMap<Cow<'static, str>, Method>,
     services: Vec<&'static Descriptor>,
@@ -43,7 +43,7 @@ impl Router {
     /// Sets limits, times and what may be spoken.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+        self.options = Arc::new(options);
         self
     }
 
