@@ -225,7 +225,8 @@ impl Conversation {
         match id {
             Some(id) => self.answer(id, false, Err(status)),
             None => {
-                tracing::debug!(method = spans::shown(name), %status, "notification dropped");
+                let (code, text) = (status.code(), spans::shown(status.message()));
+                tracing::debug!(method = spans::shown(name), %code, text, "notification dropped");
             }
         }
     }
@@ -323,7 +324,8 @@ impl Conversation {
             Some(id) => self.end_served(id, streams, result),
             None => {
                 if let Err(status) = result {
-                    tracing::debug!(%status, "handler of a notification failed");
+                    let (code, text) = (status.code(), spans::shown(status.message()));
+                    tracing::debug!(%code, text, "handler of a notification failed");
                 }
             }
         }
