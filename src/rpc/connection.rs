@@ -296,11 +296,11 @@ impl Connection {
 
     /// Notes that the task is about to rest; `false` when something has come since it last looked, other than what
     /// waits for a slow peer.
-    pub(crate) fn rests(&self, slow: bool) -> bool {
+    pub(crate) fn rests(&self, slow: bool, room: usize) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
-        let sent = if slow { !tables.lanes.has_control() } else { tables.lanes.is_empty() };
-        sent && tables.adopted.is_empty() && tables.closes.is_none()
+        let sent = if slow { !tables.lanes.has_control(room) } else { tables.lanes.is_empty() };
+        sent && tables.adopted.is_empty() && (tables.closes.is_none() || !tables.lanes.is_empty())
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.

@@ -109,7 +109,7 @@ impl Conversation {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.connection.rests(self.flushed.is_some()) {
+            if self.connection.rests(self.flushed.is_some(), self.room()) {
                 return Poll::Pending;
             }
         }
@@ -190,11 +190,9 @@ impl Conversation {
 
     /// Gives the session what it may send, and closes the connection when the peer reads too slowly for the answers.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
-        let closes = self.connection.lock().closes.take();
         loop {
-            // What waits is bounded, and leaves before the Close frame if the peer reads at all.
-            let slow = self.is_slow(cx) && closes.is_none();
-            let batch = self.connection.lock().lanes.pop(slow);
+            let (slow, room) = (self.is_slow(cx), self.room());
+            let batch = self.connection.lock().lanes.pop(slow, room);
             let Some(batch) = batch else { break };
             let message = self.connection.codec.message(batch.frames);
             let sent = self.session.try_send(message);
@@ -208,11 +206,11 @@ impl Conversation {
                 Err(_) => break,
             }
         }
-        // Calls and items have asked for room; only what ends streams can become so much.
+        // Calls and items have asked for room, and handlers wait; refusals, and what ends streams, can become so much.
         if self.connection.lock().lanes.unasked() > self.connection.options.max_queued {
             return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
         }
-        if let Some(reason) = closes {
+        if let Some(reason) = self.connection.lock().closes() {
             self.connection.sender.start_close(reason);
         }
         if self.is_gone() {
@@ -241,14 +239,18 @@ impl Conversation {
         slow
     }
 
-    /// Tells whether the session takes the next message of calls or items.
+    /// Tells whether the session takes the next message.
     fn has_room(&self) -> bool {
         let queued = self.connection.sender.queued_bytes();
-        if queued == 0 {
-            return true;
+        queued == 0 || queued < SESSION_QUEUE && self.connection.lock().lanes.next_len() <= self.room()
+    }
+
+    /// Returns how long a message may be that the session takes now.
+    fn room(&self) -> usize {
+        match self.connection.sender.queued_bytes() {
+            0 => usize::MAX,
+            queued => self.connection.options.max_queued.saturating_sub(queued),
         }
-        let next = self.connection.lock().lanes.next_len();
-        queued < SESSION_QUEUE && queued + next <= self.connection.options.max_queued
     }
 
     /// Tells whether so much waits, here or in the session, that no handler should add to it.

@@ -21,7 +21,7 @@ pub(crate) enum Lane {
 pub(crate) struct Lanes {
     lanes: [Queue; 3],
     bytes: usize,
-    /// Those of them that no room was taken for, though they wait behind what takes room.
+    /// Those of them that no room was taken for.
     unasked: usize,
 }
 
@@ -63,7 +63,7 @@ impl Lanes {
     pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
-        let unasked = if room == Room::default() && lane != Lane::Control { frame.len() } else { 0 };
+        let unasked = if room == Room::default() { frame.len() } else { 0 };
         self.unasked += unasked;
         match (joining.separator, queue.batches.back_mut()) {
             (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
@@ -81,11 +81,12 @@ impl Lanes {
         queue.taken + queue.batches.len() as u64 - 1
     }
 
-    /// Takes the next message; only one of control frames and answers when the peer reads too slowly for more.
-    pub(crate) fn pop(&mut self, slow: bool) -> Option<Batch> {
-        let open = if slow { Lane::Calls } else { Lane::Items };
-        let lanes = self.lanes.iter_mut().take(if slow { open as usize } else { open as usize + 1 });
-        let queue = lanes.into_iter().find(|queue| !queue.batches.is_empty())?;
+    /// Takes the next message, of at most so many bytes; only one of control frames and answers when the peer reads too
+    /// slowly for more.
+    pub(crate) fn pop(&mut self, slow: bool, room: usize) -> Option<Batch> {
+        let open = if slow { 1 } else { self.lanes.len() };
+        let queue = self.lanes.iter_mut().take(open).find(|queue| !queue.batches.is_empty())?;
+        queue.batches.front().filter(|batch| batch.frames.len() <= room)?;
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
@@ -93,21 +94,22 @@ impl Lanes {
         Some(batch)
     }
 
-    /// Returns how many bytes the next message of calls or items has; 0 when none waits.
+    /// Returns how many bytes the next message has; 0 when none waits.
     pub(crate) fn next_len(&self) -> usize {
-        let waiting = [Lane::Calls, Lane::Items].map(|lane| self.lanes[lane as usize].batches.front());
-        waiting.into_iter().flatten().next().map_or(0, |batch| batch.frames.len())
+        self.lanes.iter().find_map(|queue| queue.batches.front()).map_or(0, |batch| batch.frames.len())
     }
 
-    /// Tells whether an answer or a control frame waits.
-    pub(crate) fn has_control(&self) -> bool {
-        !self.lanes[Lane::Control as usize].batches.is_empty()
+    /// Tells whether an answer or a control frame waits that has at most so many bytes.
+    pub(crate) fn has_control(&self, room: usize) -> bool {
+        let first = self.lanes[Lane::Control as usize].batches.front();
+        first.is_some_and(|batch| batch.frames.len() <= room)
     }
 
-    /// Returns how many bytes wait in a lane for calls or items without having asked for room there, such as the
-    /// frames that end streams.
+    /// Returns how many bytes wait that nobody has asked room for, without the answer that leaves next: it may be of
+    /// any length.
     pub(crate) fn unasked(&self) -> usize {
-        self.unasked
+        let next = self.lanes[Lane::Control as usize].batches.front();
+        self.unasked - next.map_or(0, |batch| batch.unasked)
     }
 
     /// Tells whether a frame was taken.
@@ -152,7 +154,9 @@ mod tests {
     }
 
     fn drain(lanes: &mut Lanes, slow: bool) -> Vec<String> {
-        std::iter::from_fn(|| lanes.pop(slow)).map(|batch| String::from_utf8(batch.frames).unwrap()).collect()
+        std::iter::from_fn(|| lanes.pop(slow, usize::MAX))
+            .map(|batch| String::from_utf8(batch.frames).unwrap())
+            .collect()
     }
 
     #[test]
@@ -182,7 +186,7 @@ mod tests {
             push(&mut lanes, Lane::Control, frame, LINES);
         }
         assert_eq!(lanes.bytes(), 5);
-        let batch = lanes.pop(false).unwrap();
+        let batch = lanes.pop(false, usize::MAX).unwrap();
         assert_eq!((batch.frames.as_slice(), batch.room.calls), (&b"a\nb\nc"[..], 3));
         assert_eq!((lanes.bytes(), lanes.is_empty()), (0, true));
     }
@@ -211,7 +215,7 @@ mod tests {
         let mut lanes = Lanes::default();
         let position = push(&mut lanes, Lane::Calls, "a", LINES);
         assert!(!lanes.has_left(Lane::Calls, position));
-        lanes.pop(false);
+        lanes.pop(false, usize::MAX);
         assert!(lanes.has_left(Lane::Calls, position));
         let next = push(&mut lanes, Lane::Calls, "b", LINES);
         assert!(!lanes.has_left(Lane::Calls, next));

@@ -109,8 +109,9 @@ impl Options {
         self
     }
 
-    /// Limits the bytes that wait for a peer that reads too slowly; over it the connection is closed with 4008. Calls
-    /// and stream items wait long before; what reaches this limit are answers. Default: 1 MiB.
+    /// Limits the bytes that wait for a peer that reads too slowly, in the session and as much again in front of it;
+    /// over it the connection is closed with 4008. Calls, stream items and handlers wait long before; what reaches this
+    /// limit are refusals and other short answers. Default: 1 MiB.
     #[must_use]
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.max_queued = bytes.max(1);

@@ -103,6 +103,11 @@ impl Tables {
         self.peer.as_ref().map_or(Hello::default().max_message, |hello| hello.max_message)
     }
 
+    /// Returns why this end closes the connection, once nothing is left to send before that.
+    pub(crate) fn closes(&mut self) -> Option<CloseReason> {
+        self.closes.take_if(|_| self.lanes.is_empty())
+    }
+
     /// Notes a deadline.
     pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) {
         self.due = earlier(self.due, deadline);
