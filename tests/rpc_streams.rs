@@ -182,7 +182,7 @@ async fn a_caller_that_sends_more_than_its_credit_loses_the_call_and_not_the_con
     );
     let (peer, mut raw) = greeted(router).await;
     raw.say(r#"{"id":1,"method":"sum"}"#).await;
-    raw.say(vec![r#"{"id":1,"item":1}"#; 5].join("\n")).await;
+    raw.say([r#"{"id":1,"item":1}"#; 5].join("\n")).await;
     // What is beyond the credit is not even kept.
     raw.say(vec![r#"{"id":1,"item":1}"#; 5000].join("\n")).await;
     settle().await;

@@ -259,10 +259,10 @@ impl Conversation {
         let task = id.map_or(Task::Notification, Task::Call);
         let mut running = Running::new(task, work, span);
         // Most handlers end at once: they need no place in any table.
-        if !self.is_crowded() {
-            if let Some((_, result)) = running.now(cx) {
-                return self.conclude(id, &streams, result);
-            }
+        if !self.is_crowded()
+            && let Some((_, result)) = running.now(cx)
+        {
+            return self.conclude(id, &streams, result);
         }
         let mut tables = self.connection.lock();
         match id {
