@@ -243,7 +243,7 @@ async fn never_reads(messages: impl Fn(usize) -> String, most: usize) -> usize {
 }
 
 #[test]
-fn a_client_that_never_reads_is_cut_with_4008_when_its_answers_reach_the_bound() {
+fn a_client_that_never_reads_is_cut_with_4008_when_what_it_is_told_reaches_the_bound() {
     paused(async {
         let answers = never_reads(
             |n| {
@@ -252,7 +252,7 @@ fn a_client_that_never_reads_is_cut_with_4008_when_its_answers_reach_the_bound()
                     ids.map(|id| format!(r#"{{"id":{id},"method":"big","params":[1000]}}"#)).collect();
                 calls.join("\n")
             },
-            200,
+            600,
         );
         let kept = answers.await;
         assert!(kept < 3 * MIB, "{kept} bytes");
@@ -337,7 +337,7 @@ async fn slowly(one: DuplexStream, other: DuplexStream) {
 }
 
 #[test]
-fn items_and_calls_longer_than_the_queue_wait_for_an_empty_one() {
+fn what_is_longer_than_the_queue_waits_for_an_empty_one() {
     paused(async {
         // Each item is longer than what may be queued; the answers between them are not.
         let guards = Guards::default();
@@ -352,6 +352,13 @@ fn items_and_calls_longer_than_the_queue_wait_for_an_empty_one() {
         settle().await;
         let mut stream = client.open::<_, String>("bigs", (5, MIB + 10)).await.unwrap();
         let (mut items, mut sums) = (0, 0);
+        // So do answers, and what is said meanwhile.
+        let long = async {
+            let long = (0..5).map(|_| client.call::<_, String>("big", (MIB + 10,)).into_future());
+            for answer in futures::future::join_all(long).await {
+                assert_eq!(answer.unwrap().len(), MIB + 10);
+            }
+        };
         let answers = async {
             while sums < 100 {
                 sums += 1;
@@ -370,7 +377,7 @@ fn items_and_calls_longer_than_the_queue_wait_for_an_empty_one() {
             let (small, big) = tokio::join!(small, big);
             assert_eq!((small.unwrap(), big.unwrap()), (2, MIB + 10));
         }));
-        ends("a call", async { tokio::join!(answers, streaming, calls) }).await;
+        ends("a call", async { tokio::join!(answers, streaming, calls, long) }).await;
         assert_eq!((items, sums), (5, 100));
     });
 }

@@ -11,6 +11,7 @@ use crate::rpc::{
     lanes::Lane,
     receive::Failure,
     running::{Running, Task},
+    spans,
     stats::count,
     tables::{Expired, Served, ServedStreams, too_long},
 };
@@ -41,7 +42,8 @@ impl Conversation {
     pub(super) fn notified(&self, result: Option<Result<Reply, Status>>) {
         count(&self.connection.counters.served);
         if let Some(Err(status)) = result {
-            tracing::debug!(%status, "handler of a notification failed");
+            let (code, text) = (status.code(), spans::shown(status.message()));
+            tracing::debug!(%code, text, "handler of a notification failed");
         }
     }
 

@@ -279,10 +279,11 @@ impl Connection {
     }
 
     /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send.
-    pub(crate) fn rests(&self, slow: bool) -> bool {
+    pub(crate) fn rests(&self, slow: bool, room: usize) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
-        tables.lanes.is_empty(slow) && tables.adopted.is_empty() && tables.closes.is_none()
+        let closes = tables.closes.is_some() && tables.lanes.is_empty();
+        !tables.lanes.has_next(slow, room) && tables.adopted.is_empty() && !closes
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.

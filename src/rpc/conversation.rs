@@ -98,7 +98,7 @@ impl Conversation {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.connection.rests(self.flushed.is_some()) {
+            if self.connection.rests(self.flushed.is_some(), self.room()) {
                 return Poll::Pending;
             }
         }
@@ -171,18 +171,16 @@ impl Conversation {
 
     /// Gives the session what it may send, and closes the connection when the peer reads too slowly for the answers.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
-        let closes = self.connection.lock().closes.take();
         loop {
-            // What waits is bounded, and leaves before the Close frame if the peer reads at all.
-            let slow = self.is_slow(cx) && closes.is_none();
-            let batch = self.connection.lock().lanes.pop(slow);
+            let (slow, room) = (self.is_slow(cx), self.room());
+            let batch = self.connection.lock().lanes.pop(slow, room);
             let Some(batch) = batch else { break };
             let message = self.connection.codec.message(batch.frames);
             let sent = self.session.try_send(message);
             self.connection.rooms.give_back(batch.lane, batch.room);
             match sent {
                 Ok(()) => {}
-                Err(error) if is_full(&error) && closes.is_none() => {
+                Err(error) if is_full(&error) => {
                     return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
                 }
                 // What remains to be said is in the end that is received next.
@@ -193,7 +191,7 @@ impl Conversation {
         if self.connection.lock().lanes.unbounded() > self.connection.options.max_queued {
             return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
         }
-        if let Some(reason) = closes {
+        if let Some(reason) = self.connection.lock().closes() {
             self.connection.sender.start_close(reason);
         }
         if self.is_gone() {
@@ -222,11 +220,18 @@ impl Conversation {
         slow
     }
 
-    /// Tells whether the session takes the next message that would wait for a slow peer. An empty one takes any.
+    /// Tells whether the session takes the next message of any lane.
     fn has_room(&self) -> bool {
         let queued = self.connection.sender.queued_bytes();
-        let fits = |next: usize| queued + next <= self.connection.options.max_queued;
-        queued == 0 || queued < SESSION_QUEUE && fits(self.connection.lock().lanes.next_len())
+        queued == 0 || queued < SESSION_QUEUE && self.connection.lock().lanes.next_len() <= self.room()
+    }
+
+    /// Returns how long a message may be that the session takes now. An empty session takes any.
+    fn room(&self) -> usize {
+        match self.connection.sender.queued_bytes() {
+            0 => usize::MAX,
+            queued => self.connection.options.max_queued.saturating_sub(queued),
+        }
     }
 
     /// Tells whether this end goes away and has nothing left to do.
@@ -235,7 +240,7 @@ impl Conversation {
         tables.goes.is_some()
             && tables.served.is_empty()
             && self.running.is_empty()
-            && tables.lanes.is_empty(false)
+            && tables.lanes.is_empty()
     }
 
     fn close(&self, fatal: Fatal) {

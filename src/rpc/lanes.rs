@@ -77,9 +77,11 @@ impl Lanes {
         queue.taken + queue.batches.len() as u64 - 1
     }
 
-    /// Takes the next message; only one of control frames while the peer reads too slowly for more.
-    pub(crate) fn pop(&mut self, slow: bool) -> Option<Batch> {
+    /// Takes the next message, if it has at most so many bytes; only one of control frames while the peer reads too
+    /// slowly for more.
+    pub(crate) fn pop(&mut self, slow: bool, room: usize) -> Option<Batch> {
         let queue = self.lanes.get_mut(..open(slow))?.iter_mut().find(|queue| !queue.batches.is_empty())?;
+        queue.batches.front().filter(|batch| batch.frames.len() <= room)?;
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
@@ -92,15 +94,20 @@ impl Lanes {
         position < self.lanes[lane as usize].taken
     }
 
-    /// Tells whether nothing waits that [`pop`](Self::pop) would give.
-    pub(crate) fn is_empty(&self, slow: bool) -> bool {
-        self.lanes.iter().take(open(slow)).all(|queue| queue.batches.is_empty())
+    /// Tells whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|queue| queue.batches.is_empty())
     }
 
-    /// Returns how many bytes the next message has of those that wait for a slow peer; 0 when there is none.
+    /// Tells whether [`pop`](Self::pop) would give a message.
+    pub(crate) fn has_next(&self, slow: bool, room: usize) -> bool {
+        let next = self.lanes.iter().take(open(slow)).find_map(|queue| queue.batches.front());
+        next.is_some_and(|batch| batch.frames.len() <= room)
+    }
+
+    /// Returns how many bytes the next message has; 0 when none waits.
     pub(crate) fn next_len(&self) -> usize {
-        let next = self.lanes.iter().skip(open(true)).find_map(|queue| queue.batches.front());
-        next.map_or(0, |batch| batch.frames.len())
+        self.lanes.iter().find_map(|queue| queue.batches.front()).map_or(0, |batch| batch.frames.len())
     }
 
     /// Returns how many bytes wait that have taken no room, such as the frames that end streams.
@@ -137,7 +144,9 @@ mod tests {
     }
 
     fn drain(lanes: &mut Lanes, slow: bool) -> Vec<String> {
-        std::iter::from_fn(|| lanes.pop(slow)).map(|batch| String::from_utf8(batch.frames).unwrap()).collect()
+        std::iter::from_fn(|| lanes.pop(slow, usize::MAX))
+            .map(|batch| String::from_utf8(batch.frames).unwrap())
+            .collect()
     }
 
     #[test]
@@ -158,7 +167,7 @@ mod tests {
         push(&mut lanes, Lane::Answers, "ok", LINES);
         push(&mut lanes, Lane::Control, "credit", LINES);
         assert_eq!(drain(&mut lanes, true), ["credit"]);
-        assert_eq!((lanes.is_empty(true), lanes.is_empty(false)), (true, false));
+        assert_eq!((lanes.has_next(true, usize::MAX), lanes.is_empty()), (false, false));
         assert_eq!(drain(&mut lanes, false), ["ok", "call", "item"]);
     }
 
@@ -169,9 +178,9 @@ mod tests {
             push(&mut lanes, Lane::Control, frame, LINES);
         }
         assert_eq!(lanes.bytes(), 5);
-        let batch = lanes.pop(false).unwrap();
+        let batch = lanes.pop(false, usize::MAX).unwrap();
         assert_eq!((batch.frames.as_slice(), batch.room), (&b"a\nb\nc"[..], 3));
-        assert_eq!((lanes.bytes(), lanes.is_empty(false)), (0, true));
+        assert_eq!((lanes.bytes(), lanes.is_empty()), (0, true));
     }
 
     #[test]
@@ -182,6 +191,15 @@ mod tests {
             push(&mut lanes, Lane::Control, frame, joining);
         }
         assert_eq!(drain(&mut lanes, false), ["abcd", "efghij", "k"]);
+    }
+
+    #[test]
+    fn a_message_waits_for_room() {
+        let mut lanes = Lanes::default();
+        push(&mut lanes, Lane::Answers, "answer", LINES);
+        assert_eq!((lanes.next_len(), lanes.has_next(false, 5)), (6, false));
+        assert!(lanes.pop(false, 5).is_none());
+        assert!(lanes.pop(false, 6).is_some());
     }
 
     #[test]
@@ -198,7 +216,7 @@ mod tests {
         let mut lanes = Lanes::default();
         let position = push(&mut lanes, Lane::Calls, "a", LINES);
         assert!(!lanes.has_left(Lane::Calls, position));
-        lanes.pop(false);
+        lanes.pop(false, usize::MAX);
         assert!(lanes.has_left(Lane::Calls, position));
         let next = push(&mut lanes, Lane::Calls, "b", LINES);
         assert!(!lanes.has_left(Lane::Calls, next));

@@ -99,7 +99,8 @@ impl Conversation {
         match id {
             Some(id) => self.reject(id, false, &status),
             None => {
-                tracing::debug!(method = spans::shown(name), %status, "notification dropped");
+                let (code, text) = (status.code(), spans::shown(status.message()));
+                tracing::debug!(method = spans::shown(name), %code, text, "notification dropped");
             }
         }
     }

@@ -109,6 +109,11 @@ impl Tables {
         self.peer.as_ref().map_or(Hello::default().max_message, |hello| hello.max_message)
     }
 
+    /// Takes the reason to close, once nothing waits any more.
+    pub(crate) fn closes(&mut self) -> Option<CloseReason> {
+        if self.lanes.is_empty() { self.closes.take() } else { None }
+    }
+
     /// Notes a deadline.
     pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) {
         self.due = earlier(self.due, deadline);
