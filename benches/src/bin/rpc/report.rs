@@ -49,8 +49,9 @@ fn head(text: &mut String, results: &Results, machine: &str) -> Result {
         "- What: each contender is a server and a client with one connection over 127.0.0.1, processes of their own on one core \
          each, with tokio's current-thread runtime, default settings and `TCP_NODELAY`. Handlers are `async` functions. A number \
          of calls is in flight: so many tasks, each with one call behind the other; each call takes an owned value along, which \
-         is compared once as a whole and then by a part. jsonrpsee is its server and its WebSocket client. tarpc is its \
-         `serde_transport::tcp`: with Bincode, as most of its examples have it, and with JSON. It has no streams."
+         is compared once as a whole and then by a part. jsonrpsee is its server and its WebSocket client; `a-to-b` is the client \
+         of a and the server of b, in JSON-RPC. tarpc is its `serde_transport::tcp`: with Bincode, as most of its examples have it, \
+         and with JSON. It has no streams."
     )?;
     writeln!(
         text,
