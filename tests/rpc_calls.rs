@@ -17,7 +17,7 @@ use converse::{
 };
 use futures::{StreamExt, future::join_all, stream};
 use serde::{Deserialize, Serialize};
-use support::{BUFFER, calling, ends, greeted, pair, patient, protocols, settle};
+use support::{BUFFER, calling, ends, greeted, native, pair, patient, protocols, settle};
 use tokio::{io::duplex, sync::Notify, time::Instant};
 
 /// A method's own error.
@@ -394,7 +394,7 @@ async fn headers_and_the_trace_travel_and_leave_no_byte_when_there_are_none() {
     peer.notify("n", [(); 0]).await.unwrap();
     assert_eq!(raw.frame().await, r#"{"method":"n","params":[]}"#);
 
-    for protocol in protocols() {
+    for protocol in native() {
         let router = Router::new().call("meta", |cx: Context, _: [(); 0]| async move {
             let headers: Vec<(String, String)> =
                 cx.metadata().headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -24,6 +24,13 @@ pub const BUFFER: usize = 64 * 1024;
 
 /// All that a conversation can be held in.
 pub fn protocols() -> Vec<Protocol> {
+    let mut protocols = native();
+    protocols.push(Protocol::json_rpc());
+    protocols
+}
+
+/// Those with hello, metadata and credit for answers.
+pub fn native() -> Vec<Protocol> {
     vec![
         Protocol::converse(JsonConverter::default()),
         Protocol::converse(MessagePackConverter::default()),
