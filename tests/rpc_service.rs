@@ -136,17 +136,18 @@ fn peer(protocol: Protocol) -> Peer {
     rpc::duplex_with(server, Router::new().service(UserInterfaceServer::new(Agrees))).1
 }
 
-fn native() -> [Protocol; 3] {
+fn protocols() -> [Protocol; 4] {
     [
         Protocol::converse(JsonConverter::default()),
         Protocol::converse(MessagePackConverter::default()),
         Protocol::converse(CborConverter::default()),
+        Protocol::json_rpc(),
     ]
 }
 
 #[tokio::test]
 async fn a_call_has_an_answer_or_the_error_of_its_method() {
-    for protocol in native() {
+    for protocol in protocols() {
         let calc = CalcClient::new(peer(protocol));
         assert_eq!(calc.add(40, 2).await.unwrap(), 42);
         let error = calc.add(i64::MAX, 7).await.unwrap_err();
@@ -157,7 +158,7 @@ async fn a_call_has_an_answer_or_the_error_of_its_method() {
 
 #[tokio::test]
 async fn streams_go_either_way_and_both() {
-    for protocol in native() {
+    for protocol in protocols() {
         let calc = CalcClient::new(peer(protocol));
 
         let ticks: Vec<_> = calc.ticks(5, Some(7)).await.unwrap().collect().await;
@@ -175,7 +176,7 @@ async fn streams_go_either_way_and_both() {
 
 #[tokio::test]
 async fn a_notification_arrives_and_a_handler_calls_back() {
-    for protocol in native() {
+    for protocol in protocols() {
         let calc: CalcClient = peer(protocol).into();
         calc.log("hello".into()).await.unwrap();
         // Notifications are handled beside the calls behind them.
@@ -213,7 +214,7 @@ struct NoNames {}
 
 #[tokio::test]
 async fn arguments_come_in_order_or_by_name() {
-    for protocol in native() {
+    for protocol in protocols() {
         let peer = peer(protocol);
         let named = Named { b: 2, unknown: true, a: 40 };
         assert_eq!(peer.call::<_, i64>("calc.add", named).await.unwrap(), 42);
@@ -257,7 +258,7 @@ async fn no_params_are_no_arguments() {
 
 #[tokio::test]
 async fn arguments_that_do_not_fit_are_refused() {
-    for protocol in native() {
+    for protocol in protocols() {
         let peer = peer(protocol);
         let refused = [
             peer.call::<_, i64>("calc.add", (40,)).await,
