@@ -3,6 +3,7 @@
 //! written by hand.
 
 pub mod blocks;
+pub mod conversation;
 pub mod cuts;
 pub mod inflate;
 pub mod inflater;

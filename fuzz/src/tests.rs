@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use arbitrary::{Arbitrary, Unstructured};
 
 use crate::{
-    inflate,
+    conversation, inflate,
     inflater::{End, Past},
     offer_parser, round_trip,
 };
@@ -28,6 +28,7 @@ fn case<'a, C: Arbitrary<'a>>(input: &'a [u8]) -> C {
 fn the_corpus_is_played() {
     corpus("inflate").iter().for_each(|input| case::<inflate::Case>(input).check());
     corpus("round_trip").iter().for_each(|input| case::<round_trip::Case>(input).check());
+    corpus("conversation").iter().for_each(|input| case::<conversation::Case>(input).check());
     corpus("offer_parser").iter().for_each(|input| case::<offer_parser::Case>(input).check());
 }
 
