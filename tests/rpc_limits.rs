@@ -22,7 +22,9 @@ use converse::{
 };
 use futures::{FutureExt, StreamExt, stream};
 use peak_alloc::PeakAlloc;
-use support::{BUFFER, Guards, calling, ends, greeted, in_json, json, native, patient, protocols, served, settle};
+use support::{
+    BUFFER, Guards, calling, ends, greeted, in_json, json, native, patient, protocols, served, settle,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     time::Instant,

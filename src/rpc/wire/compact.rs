@@ -3,7 +3,7 @@
 use converse_core::{ContentConverter, ConvertError};
 use serde::Serialize;
 
-use super::{Array, GoAway, Hello, metadata::Outgoing, plain};
+use super::{Array, GoAway, Hello, metadata::Outgoing, number, plain};
 use crate::{
     rpc::{Metadata, Status},
     session::AnyConverter,
@@ -39,7 +39,7 @@ fn array(
         Array::Cbor => out.push(0x80 | count),
         Array::Plain => converter.encode(&count, out)?,
     }
-    converter.encode(&kind, out)?;
+    number::put(converter, array, kind, out)?;
     elements(out)?;
     if array == Array::Plain {
         plain::put_length(converter, start, out)?;
@@ -70,7 +70,7 @@ pub(super) fn invoke<A: Serialize + ?Sized>(
     let kind = if id.is_some() { kind::CALL } else { kind::NOTIFY };
     array(converter, style, count, kind, out, |out| {
         if let Some(id) = id {
-            converter.encode(&id, out)?;
+            number::put(converter, style, id, out)?;
         }
         converter.encode(method, out)?;
         if let Some(meta) = meta {
@@ -88,7 +88,7 @@ pub(super) fn ok<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
     array(converter, style, 3, kind::OK, out, |out| {
-        converter.encode(&id, out)?;
+        number::put(converter, style, id, out)?;
         converter.encode(value, out)
     })
 }
@@ -99,7 +99,7 @@ pub(super) fn ok_empty(
     id: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::OK, out, |out| converter.encode(&id, out))
+    array(converter, style, 2, kind::OK, out, |out| number::put(converter, style, id, out))
 }
 
 pub(super) fn err(
@@ -111,7 +111,7 @@ pub(super) fn err(
 ) -> Result<(), ConvertError> {
     let data = status.data_in(converter);
     array(converter, style, 4 + u8::from(data.is_some()), kind::ERR, out, |out| {
-        converter.encode(&id, out)?;
+        number::put(converter, style, id, out)?;
         converter.encode(&i64::from(status.code().number()), out)?;
         converter.encode(status.message(), out)?;
         out.extend_from_slice(data.unwrap_or_default());
@@ -127,7 +127,7 @@ pub(super) fn item<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
     array(converter, style, 3, kind::ITEM, out, |out| {
-        converter.encode(&id, out)?;
+        number::put(converter, style, id, out)?;
         converter.encode(value, out)
     })
 }
@@ -138,7 +138,7 @@ pub(super) fn end(
     id: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::END, out, |out| converter.encode(&id, out))
+    array(converter, style, 2, kind::END, out, |out| number::put(converter, style, id, out))
 }
 
 pub(super) fn cancel(
@@ -147,7 +147,7 @@ pub(super) fn cancel(
     id: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::CANCEL, out, |out| converter.encode(&id, out))
+    array(converter, style, 2, kind::CANCEL, out, |out| number::put(converter, style, id, out))
 }
 
 pub(super) fn credit(
@@ -158,8 +158,8 @@ pub(super) fn credit(
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
     array(converter, style, 3, kind::CREDIT, out, |out| {
-        converter.encode(&id, out)?;
-        converter.encode(&items, out)
+        number::put(converter, style, id, out)?;
+        number::put(converter, style, items, out)
     })
 }
 

@@ -5,8 +5,8 @@ use converse_core::{ContentConverter, ConvertError};
 use serde::Deserialize;
 
 use super::{
-    Array, BadFrame, Codec, Head, Tail, codes, compact::kind, metadata::Incoming, payload::Payload, plain,
-    text::Text,
+    Array, BadFrame, Codec, Head, Tail, codes, compact::kind, metadata::Incoming, number, payload::Payload,
+    plain, text::Text,
 };
 use crate::rpc::{Code, Metadata, Status, status::StatusData};
 
@@ -41,7 +41,7 @@ impl<'m> CompactReader<'m> {
         if count == 0 {
             return Err(BadFrame::new("a frame is an empty array"));
         }
-        let kind: u32 = self.element()?;
+        let kind = self.number()?;
         self.head(kind, count).map(Some)
     }
 
@@ -90,9 +90,16 @@ impl<'m> CompactReader<'m> {
         Ok(value)
     }
 
+    /// Reads the next element, a number.
+    fn number(&mut self) -> Result<u32, BadFrame> {
+        let Some((number, len)) = number::take(self.array, self.rest) else { return self.element() };
+        self.rest = self.rest.get(len..).unwrap_or_default();
+        Ok(number)
+    }
+
     /// Reads the id of the call.
     fn id(&mut self) -> Result<u32, BadFrame> {
-        let id = self.element()?;
+        let id = self.number()?;
         self.tail.id = Some(id);
         Ok(id)
     }
@@ -119,7 +126,7 @@ impl<'m> CompactReader<'m> {
             }
             (kind::END, 2) => Head::End { id: self.id()? },
             (kind::CANCEL, 2) => Head::Cancel { id: self.id()? },
-            (kind::CREDIT, 3) => Head::Credit { id: self.id()?, items: self.element()? },
+            (kind::CREDIT, 3) => Head::Credit { id: self.id()?, items: self.number()? },
             (kind::PING, 1) => Head::Ping,
             (kind::GO_AWAY, 2) => Head::GoAway(self.element()?),
             (kind::HELLO..=kind::CREDIT | kind::PING | kind::GO_AWAY, _) => {

@@ -13,6 +13,7 @@ mod json_reader;
 mod json_rpc;
 mod map;
 mod metadata;
+mod number;
 mod object;
 mod payload;
 mod plain;
