@@ -1,0 +1,39 @@
+//! Edges of conversations that are seldom met: what is dropped half way, what comes before the hello, what no other end
+//! takes or answers.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/rpc.rs"]
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use converse::rpc::{Emitter, Method, Router};
+use support::{ends, greeted, in_json};
+use tokio::{sync::Notify, time::timeout};
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_was_dropped_while_it_waited_for_room_has_used_no_credit() {
+    let (tried, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, going) = (Arc::clone(&tried), Arc::clone(&goes_on));
+    let hasty = Method::server_stream("hasty", move |_, _: [(); 0], mut items: Emitter<String>| {
+        let (tried, goes_on) = (Arc::clone(&told), Arc::clone(&going));
+        async move {
+            let item = "x".repeat(40_000);
+            for _ in 0..40 {
+                if let Ok(sent) = timeout(Duration::from_millis(1), items.send(&item)).await {
+                    sent?;
+                }
+            }
+            tried.notify_one();
+            goes_on.notified().await;
+            loop {
+                items.send(&item).await?;
+            }
+        }
+    });
+    let (_peer, mut raw) = greeted(Router::new().options(in_json()).method(hasty)).await;
+    raw.say(r#"{"id":1,"method":"hasty"}"#).await;
+    ends("trying", tried.notified()).await;
+    goes_on.notify_one();
+    assert_eq!(raw.rest().await.len(), 32);
+}
