@@ -8,7 +8,8 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use converse::rpc::{Emitter, Method, Router};
-use support::{ends, greeted, in_json};
+use futures::FutureExt;
+use support::{ends, greeted, in_json, served};
 use tokio::{sync::Notify, time::timeout};
 
 #[tokio::test(start_paused = true)]
@@ -36,4 +37,17 @@ async fn a_send_that_was_dropped_while_it_waited_for_room_has_used_no_credit() {
     ends("trying", tried.notified()).await;
     goes_on.notify_one();
     assert_eq!(raw.rest().await.len(), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_before_the_hello() {
+    let (peer, mut raw) = served(Router::new());
+    let mut going = Box::pin(peer.go_away("", Duration::ZERO));
+    assert!((&mut going).now_or_never().is_none());
+    raw.say(r#"{"hello":{}}"#).await;
+    let first = raw.frame().await;
+    assert!(first.starts_with(r#"{"hello":"#), "{first}");
+    assert!(raw.frame().await.starts_with(r#"{"goaway":"#));
+    assert_eq!(raw.closed().await.0, 4001);
+    ends("going away", going).await;
 }

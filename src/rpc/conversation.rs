@@ -52,7 +52,7 @@ impl Conversation {
         let json_rpc = connection.codec.is_json_rpc();
         let hello = connection.options.hello_timeout;
         let ping = connection.options.ping_interval.filter(|_| connection.pings());
-        Self {
+        let conversation = Self {
             router,
             running: FuturesUnordered::new(),
             session,
@@ -62,22 +62,28 @@ impl Conversation {
             timer: Box::pin(sleep_until(now + NEVER)),
             flushed: None,
             connection,
+        };
+        if !json_rpc {
+            conversation.hello();
         }
+        conversation
     }
 
     pub(crate) fn role(&self) -> Role {
         self.connection.role
     }
 
+    /// Says hello: before whoever holds the other end says anything.
+    fn hello(&self) {
+        let mut frame = Vec::new();
+        let max_message = self.connection.sender.options().limits().max_message_size;
+        let hello = self.connection.options.hello(self.connection.role, max_message);
+        self.connection.codec.hello(&hello, &mut frame);
+        self.connection.push(Lane::Control, frame, 0);
+    }
+
     /// Holds the conversation up to its end.
     pub(crate) async fn run(mut self) {
-        if !self.greeted {
-            let mut frame = Vec::new();
-            let max_message = self.connection.sender.options().limits().max_message_size;
-            let hello = self.connection.options.hello(self.connection.role, max_message);
-            self.connection.codec.hello(&hello, &mut frame);
-            self.connection.push(Lane::Control, frame, 0);
-        }
         if let Err(fatal) = poll_fn(|cx| self.poll(cx)).await {
             self.close(fatal);
         }
