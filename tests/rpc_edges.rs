@@ -7,9 +7,9 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use converse::rpc::{Emitter, Method, Router};
-use futures::FutureExt;
-use support::{ends, greeted, in_json, served};
+use converse::rpc::{Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status};
+use futures::{FutureExt, StreamExt, stream};
+use support::{ends, greeted, in_json, pair, served};
 use tokio::{sync::Notify, time::timeout};
 
 #[tokio::test(start_paused = true)]
@@ -50,4 +50,29 @@ async fn nothing_is_said_before_the_hello() {
     assert!(raw.frame().await.starts_with(r#"{"goaway":"#));
     assert_eq!(raw.closed().await.0, 4001);
     ends("going away", going).await;
+}
+
+/// Answers without having asked.
+struct Oracle;
+
+#[async_trait::async_trait]
+impl Middleware for Oracle {
+    async fn call(&self, _: &mut Context, _: Next<'_>) -> Result<Reply, Status> {
+        Ok(Reply::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_middleware_that_answers_for_a_handler_has_no_answer() {
+    let router = Router::new()
+        .options(in_json().deadline(None))
+        .middleware(Oracle)
+        .call("add", |_, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) })
+        .stream("count", |_, _: [(); 0]| stream::iter((0u32..3).map(Ok::<_, Status>)));
+    let (_server, client) = pair(router, Router::new().options(in_json().deadline(None)));
+    let error = ends("a call", client.call::<_, i64>("add", (40, 2)).into_future()).await.unwrap_err();
+    assert_eq!(error.code(), Code::INTERNAL, "{error:?}");
+    let mut items = client.open::<_, u32>("count", [(); 0]).await.unwrap();
+    let error = ends("a stream", items.next()).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::INTERNAL, "{error:?}");
 }
