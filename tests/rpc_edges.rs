@@ -7,9 +7,11 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use converse::rpc::{Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status};
+use converse::rpc::{
+    CallError, Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status, Streaming,
+};
 use futures::{FutureExt, StreamExt, stream};
-use support::{ends, greeted, in_json, pair, served};
+use support::{ends, greeted, in_json, pair, served, settle};
 use tokio::{sync::Notify, time::timeout};
 
 #[tokio::test(start_paused = true)]
@@ -75,4 +77,23 @@ async fn a_middleware_that_answers_for_a_handler_has_no_answer() {
     let mut items = client.open::<_, u32>("count", [(); 0]).await.unwrap();
     let error = ends("a stream", items.next()).await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::INTERNAL, "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_goes_away_though_its_own_stream_never_ends() {
+    let patience = || Router::new().options(in_json().deadline(None));
+    let router = patience().client_stream("swallow", |_, _: [(); 0], mut items: Streaming<u32>| async move {
+        while items.next().await.is_some() {}
+        Ok::<_, Status>(())
+    });
+    let (server, _client) = pair(patience(), router);
+    let caller = server.clone();
+    let call = tokio::spawn(async move {
+        caller.call::<_, ()>("swallow", [(); 0]).sending(stream::pending::<u32>()).await
+    });
+    settle().await;
+    assert_eq!(server.stats().calls_in_flight, 1);
+    let closed = ends("going away", server.go_away("", Duration::ZERO)).await;
+    assert_eq!(closed.sent.as_ref().unwrap().code().get(), 4001);
+    assert!(matches!(call.await.unwrap(), Err(CallError::Disconnected(_))));
 }

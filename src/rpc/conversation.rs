@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
     time::Duration,
 };
@@ -243,10 +243,9 @@ impl Conversation {
     /// Tells whether this end goes away and has nothing left to do.
     fn is_gone(&self) -> bool {
         let tables = self.connection.lock();
-        tables.goes.is_some()
-            && tables.served.is_empty()
-            && self.running.is_empty()
-            && tables.lanes.is_empty()
+        let notifications = self.connection.counters.notifications.load(Relaxed);
+        // What else runs sends the streams of this end's own calls, which may never end.
+        tables.goes.is_some() && tables.served.is_empty() && notifications == 0 && tables.lanes.is_empty()
     }
 
     fn close(&self, fatal: Fatal) {
