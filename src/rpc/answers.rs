@@ -58,6 +58,8 @@ impl Conversation {
         let Some(result) = result else { return };
         streams.end(over);
         let (frame, room) = match result {
+            // Without a frame nothing would end the call.
+            Ok(reply) if reply.frame.is_empty() => (self.error(id, &unmade()), None),
             Ok(reply) => (reply.frame, reply.room),
             Err(status) => (self.error(id, &status), None),
         };
@@ -134,6 +136,11 @@ impl Conversation {
             self.drop_handler(id, &served, Code::DEADLINE_EXCEEDED);
         }
     }
+}
+
+/// What becomes of a call whose handler a middleware did not ask.
+fn unmade() -> Status {
+    Status::new(Code::INTERNAL, "a middleware gave an answer to a call it did not let go on")
 }
 
 /// What the streams of a call are told that their handler has kept.

@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
     time::Duration,
 };
@@ -52,7 +52,7 @@ impl Conversation {
         let json_rpc = connection.codec.is_json_rpc();
         let hello = connection.options.hello_timeout;
         let ping = connection.options.ping_interval.filter(|_| connection.pings());
-        Self {
+        let conversation = Self {
             router,
             running: FuturesUnordered::new(),
             session,
@@ -62,22 +62,28 @@ impl Conversation {
             timer: Box::pin(sleep_until(now + NEVER)),
             flushed: None,
             connection,
+        };
+        if !json_rpc {
+            conversation.hello();
         }
+        conversation
     }
 
     pub(crate) fn role(&self) -> Role {
         self.connection.role
     }
 
+    /// Says hello: before whoever holds the other end says anything.
+    fn hello(&self) {
+        let mut frame = Vec::new();
+        let max_message = self.connection.sender.options().limits().max_message_size;
+        let hello = self.connection.options.hello(self.connection.role, max_message);
+        self.connection.codec.hello(&hello, &mut frame);
+        self.connection.push(Lane::Control, frame, 0);
+    }
+
     /// Holds the conversation up to its end.
     pub(crate) async fn run(mut self) {
-        if !self.greeted {
-            let mut frame = Vec::new();
-            let max_message = self.connection.sender.options().limits().max_message_size;
-            let hello = self.connection.options.hello(self.connection.role, max_message);
-            self.connection.codec.hello(&hello, &mut frame);
-            self.connection.push(Lane::Control, frame, 0);
-        }
         if let Err(fatal) = poll_fn(|cx| self.poll(cx)).await {
             self.close(fatal);
         }
@@ -237,10 +243,9 @@ impl Conversation {
     /// Tells whether this end goes away and has nothing left to do.
     fn is_gone(&self) -> bool {
         let tables = self.connection.lock();
-        tables.goes.is_some()
-            && tables.served.is_empty()
-            && self.running.is_empty()
-            && tables.lanes.is_empty()
+        let notifications = self.connection.counters.notifications.load(Relaxed);
+        // What else runs sends the streams of this end's own calls, which may never end.
+        tables.goes.is_some() && tables.served.is_empty() && notifications == 0 && tables.lanes.is_empty()
     }
 
     fn close(&self, fatal: Fatal) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The most credit that is kept, whatever a peer gives.
 const MOST: usize = u32::MAX as usize;
@@ -32,17 +32,16 @@ impl Credit {
         self.items.add_permits((items as usize).min(MOST.saturating_sub(self.items.available_permits())));
     }
 
-    /// Takes the credit for one item, and waits for it; waits are counted. Returns at once when the stream is over.
-    pub(crate) async fn take(&self, stalls: &AtomicU64) {
+    /// Waits for the credit for one item; waits are counted. It is used once the item is sent: until then it is lent,
+    /// and comes back when it is dropped. Returns at once when the stream is over.
+    pub(crate) async fn take(&self, stalls: &AtomicU64) -> Option<SemaphorePermit<'_>> {
         if self.unlimited {
-            return;
+            return None;
         }
         if self.items.available_permits() == 0 {
             stalls.fetch_add(1, Relaxed);
         }
-        if let Ok(permit) = self.items.acquire().await {
-            permit.forget();
-        }
+        self.items.acquire().await.ok()
     }
 
     /// Ends the stream: its call is over, whoever still holds what sends it.
@@ -62,15 +61,27 @@ mod tests {
 
     use super::*;
 
+    /// Uses the credit for one item, if there is some.
+    fn use_one(credit: &Credit, stalls: &AtomicU64) -> bool {
+        credit.take(stalls).now_or_never().map(|permit| permit.map(SemaphorePermit::forget)).is_some()
+    }
+
     #[test]
     fn a_stream_stops_when_its_credit_is_used_and_goes_on_with_more() {
         let (credit, stalls) = (Credit::new(2), AtomicU64::new(0));
-        assert_eq!(credit.take(&stalls).now_or_never(), Some(()));
-        assert_eq!(credit.take(&stalls).now_or_never(), Some(()));
-        assert_eq!((credit.take(&stalls).now_or_never(), stalls.load(Relaxed)), (None, 1));
+        assert!(use_one(&credit, &stalls) && use_one(&credit, &stalls));
+        assert_eq!((use_one(&credit, &stalls), stalls.load(Relaxed)), (false, 1));
         credit.give(1);
-        assert_eq!(credit.take(&stalls).now_or_never(), Some(()));
-        assert_eq!(credit.take(&stalls).now_or_never(), None);
+        assert!(use_one(&credit, &stalls) && !use_one(&credit, &stalls));
+    }
+
+    #[test]
+    fn credit_for_an_item_that_was_not_sent_is_there_for_the_next() {
+        let (credit, stalls) = (Credit::new(1), AtomicU64::new(0));
+        for _ in 0..3 {
+            assert!(credit.take(&stalls).now_or_never().flatten().is_some());
+        }
+        assert!(use_one(&credit, &stalls) && !use_one(&credit, &stalls));
     }
 
     #[test]
@@ -79,6 +90,6 @@ mod tests {
         for _ in 0..10 {
             credit.give(u32::MAX);
         }
-        assert_eq!(credit.take(&AtomicU64::new(0)).now_or_never(), Some(()));
+        assert!(use_one(&credit, &AtomicU64::new(0)));
     }
 }

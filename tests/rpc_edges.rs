@@ -1,0 +1,99 @@
+//! Edges of conversations that are seldom met: what is dropped half way, what comes before the hello, what no other end
+//! takes or answers.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/rpc.rs"]
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use converse::rpc::{
+    CallError, Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status, Streaming,
+};
+use futures::{FutureExt, StreamExt, stream};
+use support::{ends, greeted, in_json, pair, served, settle};
+use tokio::{sync::Notify, time::timeout};
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_was_dropped_while_it_waited_for_room_has_used_no_credit() {
+    let (tried, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, going) = (Arc::clone(&tried), Arc::clone(&goes_on));
+    let hasty = Method::server_stream("hasty", move |_, _: [(); 0], mut items: Emitter<String>| {
+        let (tried, goes_on) = (Arc::clone(&told), Arc::clone(&going));
+        async move {
+            let item = "x".repeat(40_000);
+            for _ in 0..40 {
+                if let Ok(sent) = timeout(Duration::from_millis(1), items.send(&item)).await {
+                    sent?;
+                }
+            }
+            tried.notify_one();
+            goes_on.notified().await;
+            loop {
+                items.send(&item).await?;
+            }
+        }
+    });
+    let (_peer, mut raw) = greeted(Router::new().options(in_json()).method(hasty)).await;
+    raw.say(r#"{"id":1,"method":"hasty"}"#).await;
+    ends("trying", tried.notified()).await;
+    goes_on.notify_one();
+    assert_eq!(raw.rest().await.len(), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_before_the_hello() {
+    let (peer, mut raw) = served(Router::new());
+    let mut going = Box::pin(peer.go_away("", Duration::ZERO));
+    assert!((&mut going).now_or_never().is_none());
+    raw.say(r#"{"hello":{}}"#).await;
+    let first = raw.frame().await;
+    assert!(first.starts_with(r#"{"hello":"#), "{first}");
+    assert!(raw.frame().await.starts_with(r#"{"goaway":"#));
+    assert_eq!(raw.closed().await.0, 4001);
+    ends("going away", going).await;
+}
+
+/// Answers without having asked.
+struct Oracle;
+
+#[async_trait::async_trait]
+impl Middleware for Oracle {
+    async fn call(&self, _: &mut Context, _: Next<'_>) -> Result<Reply, Status> {
+        Ok(Reply::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_middleware_that_answers_for_a_handler_has_no_answer() {
+    let router = Router::new()
+        .options(in_json().deadline(None))
+        .middleware(Oracle)
+        .call("add", |_, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) })
+        .stream("count", |_, _: [(); 0]| stream::iter((0u32..3).map(Ok::<_, Status>)));
+    let (_server, client) = pair(router, Router::new().options(in_json().deadline(None)));
+    let error = ends("a call", client.call::<_, i64>("add", (40, 2)).into_future()).await.unwrap_err();
+    assert_eq!(error.code(), Code::INTERNAL, "{error:?}");
+    let mut items = client.open::<_, u32>("count", [(); 0]).await.unwrap();
+    let error = ends("a stream", items.next()).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::INTERNAL, "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_goes_away_though_its_own_stream_never_ends() {
+    let patience = || Router::new().options(in_json().deadline(None));
+    let router = patience().client_stream("swallow", |_, _: [(); 0], mut items: Streaming<u32>| async move {
+        while items.next().await.is_some() {}
+        Ok::<_, Status>(())
+    });
+    let (server, _client) = pair(patience(), router);
+    let caller = server.clone();
+    let call = tokio::spawn(async move {
+        caller.call::<_, ()>("swallow", [(); 0]).sending(stream::pending::<u32>()).await
+    });
+    settle().await;
+    assert_eq!(server.stats().calls_in_flight, 1);
+    let closed = ends("going away", server.go_away("", Duration::ZERO)).await;
+    assert_eq!(closed.sent.as_ref().unwrap().code().get(), 4001);
+    assert!(matches!(call.await.unwrap(), Err(CallError::Disconnected(_))));
+}
