@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use converse::rpc::{
     CallError, Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status, Streaming,
 };
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, stream};
 use support::{ends, greeted, in_json, pair, served, settle};
 use tokio::{sync::Notify, time::timeout};
 

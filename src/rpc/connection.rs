@@ -278,12 +278,14 @@ impl Connection {
         self.awake.store(true, Ordering::Release);
     }
 
-    /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send.
-    pub(crate) fn rests(&self, slow: bool, room: usize) -> bool {
+    /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send, or
+    /// that is due before its timer wakes it.
+    pub(crate) fn rests(&self, slow: bool, room: usize, armed: Option<Instant>) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
         let closes = tables.closes.is_some() && tables.lanes.is_empty();
-        !tables.lanes.has_next(slow, room) && tables.adopted.is_empty() && !closes
+        let wakes_in_time = tables.due.is_none_or(|due| armed.is_some_and(|armed| armed <= due));
+        !tables.lanes.has_next(slow, room) && tables.adopted.is_empty() && !closes && wakes_in_time
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.
@@ -358,5 +360,30 @@ impl Connection {
             Some(end) => Failure::Disconnected(Disconnected::new(false, end)),
             None => Failure::Status(Status::new(Code::UNAVAILABLE, "the conversation ends")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        rpc::Protocol,
+        session::{Session, SessionOptions},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_does_not_rest_beyond_a_deadline_that_came_while_it_ran() {
+        let (io, _there) = tokio::io::duplex(64);
+        let session = Session::over(io, Role::Client, &SessionOptions::default());
+        let codec = Protocol::default().codec(Role::Client);
+        let connection = Connection::new(codec, Arc::default(), Role::Client, session.sender());
+        let now = Instant::now();
+        let (soon, later) = (now + Duration::from_secs(1), now + Duration::from_secs(2));
+        assert!(connection.rests(true, 0, None));
+        connection.lock().wait_until(Some(soon));
+        assert!(!connection.rests(true, 0, None) && !connection.rests(true, 0, Some(later)));
+        assert!(connection.rests(true, 0, Some(soon)) && connection.rests(true, 0, Some(now)));
     }
 }
