@@ -318,14 +318,19 @@ impl Connection {
         }
     }
 
-    /// Closes the connection from this end, behind what was sent before.
+    /// Closes the connection from this end, behind what was sent before as far as the peer takes it in time.
     pub(crate) fn close(&self, reason: CloseReason) {
         let mut tables = self.lock();
         if tables.end.is_some() {
             drop(tables);
             return self.sender.start_close(reason);
         }
-        tables.closes.get_or_insert(reason);
+        if tables.closes.is_none() {
+            // The peer may never read, and this end may never be at a loss for words.
+            let due = Instant::now().checked_add(self.sender.options().limits().close_timeout);
+            tables.closes = Some((reason, due));
+            tables.wait_until(due);
+        }
         drop(tables);
         self.wake();
     }

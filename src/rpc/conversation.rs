@@ -201,7 +201,9 @@ impl Conversation {
         if self.connection.lock().lanes.unbounded() > self.connection.options.max_queued {
             return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
         }
-        if let Some(reason) = self.connection.lock().closes() {
+        // The session wakes its waiters, which is not for the lock.
+        let closes = self.connection.lock().closes();
+        if let Some(reason) = closes {
             self.connection.sender.start_close(reason);
         }
         if self.is_gone() {
