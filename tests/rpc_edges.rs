@@ -110,3 +110,24 @@ async fn a_close_ends_though_the_peer_does_not_read() {
     ends("the close", peer.close(CloseReason::NORMAL)).await;
     drop(raw);
 }
+
+#[tokio::test]
+async fn a_call_waits_for_room_on_a_thread_without_a_runtime() {
+    let (peer, raw) = calling(Router::new()).await;
+    // The peer does not read: calls come to wait for room.
+    while timeout(Duration::from_millis(100), peer.notify("note", "x".repeat(10_000)).into_future())
+        .await
+        .is_ok()
+    {}
+    let call =
+        peer.call::<_, ()>("wait", "x".repeat(10_000)).deadline(Duration::from_millis(1)).into_future();
+    let call = std::thread::spawn(move || {
+        let mut call = call;
+        let waits = (&mut call).now_or_never().is_none();
+        (call, waits)
+    });
+    let (call, waits) = call.join().unwrap();
+    assert!(waits);
+    assert!(matches!(ends("the call", call).await, Err(CallError::Deadline)));
+    drop(raw);
+}

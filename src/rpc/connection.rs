@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Timeout, timeout_at},
+};
 
 use crate::{
     engine::Closed,
@@ -40,6 +43,8 @@ pub(crate) struct Connection {
     awake: AtomicBool,
     next_id: AtomicU64,
     pub(crate) rooms: Rooms,
+    /// Whose clock the callers use, wherever they run.
+    runtime: Handle,
 }
 
 /// What a call brings along.
@@ -66,6 +71,7 @@ impl Connection {
                 Role::Server => 2,
             }),
             rooms: Rooms::new(),
+            runtime: Handle::current(),
         }
     }
 
@@ -115,10 +121,16 @@ impl Connection {
         }
         let waiting = self.rooms.take(Lane::Calls, len);
         let taken = match deadline {
-            Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
+            Some(deadline) => self.until(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
             None => waiting.await,
         };
         taken.map_err(|NoRoom| self.lost())
+    }
+
+    /// Limits a future of a caller, which may run outside of the runtime.
+    fn until<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F> {
+        let _clock = self.runtime.enter();
+        timeout_at(deadline, future)
     }
 
     /// Sends a call, and waits for its answer from then on.
