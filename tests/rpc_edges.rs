@@ -7,11 +7,12 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use converse::rpc::{
-    CallError, Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status, Streaming,
+use converse::{
+    CloseReason,
+    rpc::{CallError, Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status, Streaming},
 };
-use futures::{FutureExt, StreamExt, stream};
-use support::{ends, greeted, in_json, pair, served, settle};
+use futures::{FutureExt, stream};
+use support::{calling, ends, greeted, in_json, pair, served, settle};
 use tokio::{sync::Notify, time::timeout};
 
 #[tokio::test(start_paused = true)]
@@ -96,4 +97,37 @@ async fn an_end_goes_away_though_its_own_stream_never_ends() {
     let closed = ends("going away", server.go_away("", Duration::ZERO)).await;
     assert_eq!(closed.sent.as_ref().unwrap().code().get(), 4001);
     assert!(matches!(call.await.unwrap(), Err(CallError::Disconnected(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_ends_though_the_peer_does_not_read() {
+    let (peer, raw) = calling(Router::new()).await;
+    for _ in 0..100 {
+        let _ =
+            timeout(Duration::from_millis(1), peer.notify("note", "x".repeat(10_000)).into_future()).await;
+    }
+    assert!(peer.stats().queued_bytes > 64 * 1024, "{:?}", peer.stats());
+    ends("the close", peer.close(CloseReason::NORMAL)).await;
+    drop(raw);
+}
+
+#[tokio::test]
+async fn a_call_waits_for_room_on_a_thread_without_a_runtime() {
+    let (peer, raw) = calling(Router::new()).await;
+    // The peer does not read: calls come to wait for room.
+    while timeout(Duration::from_millis(100), peer.notify("note", "x".repeat(10_000)).into_future())
+        .await
+        .is_ok()
+    {}
+    let call =
+        peer.call::<_, ()>("wait", "x".repeat(10_000)).deadline(Duration::from_millis(1)).into_future();
+    let call = std::thread::spawn(move || {
+        let mut call = call;
+        let waits = (&mut call).now_or_never().is_none();
+        (call, waits)
+    });
+    let (call, waits) = call.join().unwrap();
+    assert!(waits);
+    assert!(matches!(ends("the call", call).await, Err(CallError::Deadline)));
+    drop(raw);
 }

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Timeout, timeout_at},
+};
 
 use crate::{
     engine::Closed,
@@ -40,6 +43,8 @@ pub(crate) struct Connection {
     awake: AtomicBool,
     next_id: AtomicU64,
     pub(crate) rooms: Rooms,
+    /// Whose clock the callers use, wherever they run.
+    runtime: Handle,
 }
 
 /// What a call brings along.
@@ -66,6 +71,7 @@ impl Connection {
                 Role::Server => 2,
             }),
             rooms: Rooms::new(),
+            runtime: Handle::current(),
         }
     }
 
@@ -115,10 +121,16 @@ impl Connection {
         }
         let waiting = self.rooms.take(Lane::Calls, len);
         let taken = match deadline {
-            Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
+            Some(deadline) => self.until(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
             None => waiting.await,
         };
         taken.map_err(|NoRoom| self.lost())
+    }
+
+    /// Limits a future of a caller, which may run outside of the runtime.
+    fn until<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F> {
+        let _clock = self.runtime.enter();
+        timeout_at(deadline, future)
     }
 
     /// Sends a call, and waits for its answer from then on.
@@ -278,12 +290,14 @@ impl Connection {
         self.awake.store(true, Ordering::Release);
     }
 
-    /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send.
-    pub(crate) fn rests(&self, slow: bool, room: usize) -> bool {
+    /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send, or
+    /// that is due before its timer wakes it.
+    pub(crate) fn rests(&self, slow: bool, room: usize, armed: Option<Instant>) -> bool {
         self.awake.store(false, Ordering::Release);
         let tables = self.lock();
         let closes = tables.closes.is_some() && tables.lanes.is_empty();
-        !tables.lanes.has_next(slow, room) && tables.adopted.is_empty() && !closes
+        let wakes_in_time = tables.due.is_none_or(|due| armed.is_some_and(|armed| armed <= due));
+        !tables.lanes.has_next(slow, room) && tables.adopted.is_empty() && !closes && wakes_in_time
     }
 
     /// Ends the conversation: every call that waits is told so. The first end counts.
@@ -316,14 +330,19 @@ impl Connection {
         }
     }
 
-    /// Closes the connection from this end, behind what was sent before.
+    /// Closes the connection from this end, behind what was sent before as far as the peer takes it in time.
     pub(crate) fn close(&self, reason: CloseReason) {
         let mut tables = self.lock();
         if tables.end.is_some() {
             drop(tables);
             return self.sender.start_close(reason);
         }
-        tables.closes.get_or_insert(reason);
+        if tables.closes.is_none() {
+            // The peer may never read, and this end may never be at a loss for words.
+            let due = Instant::now().checked_add(self.sender.options().limits().close_timeout);
+            tables.closes = Some((reason, due));
+            tables.wait_until(due);
+        }
         drop(tables);
         self.wake();
     }
@@ -358,5 +377,30 @@ impl Connection {
             Some(end) => Failure::Disconnected(Disconnected::new(false, end)),
             None => Failure::Status(Status::new(Code::UNAVAILABLE, "the conversation ends")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        rpc::Protocol,
+        session::{Session, SessionOptions},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_does_not_rest_beyond_a_deadline_that_came_while_it_ran() {
+        let (io, _there) = tokio::io::duplex(64);
+        let session = Session::over(io, Role::Client, &SessionOptions::default());
+        let codec = Protocol::default().codec(Role::Client);
+        let connection = Connection::new(codec, Arc::default(), Role::Client, session.sender());
+        let now = Instant::now();
+        let (soon, later) = (now + Duration::from_secs(1), now + Duration::from_secs(2));
+        assert!(connection.rests(true, 0, None));
+        connection.lock().wait_until(Some(soon));
+        assert!(!connection.rests(true, 0, None) && !connection.rests(true, 0, Some(later)));
+        assert!(connection.rests(true, 0, Some(soon)) && connection.rests(true, 0, Some(now)));
     }
 }

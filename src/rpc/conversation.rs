@@ -35,6 +35,8 @@ pub(crate) struct Conversation {
     hello_due: Option<Instant>,
     ping_due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// When the timer wakes the task; `None` while nothing is due.
+    armed: Option<Instant>,
     /// Completes when the session has sent what it holds; calls and items wait for it.
     flushed: Option<BoxFuture<'static, ()>>,
 }
@@ -60,6 +62,7 @@ impl Conversation {
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
             ping_due: ping.and_then(|interval| now.checked_add(interval)),
             timer: Box::pin(sleep_until(now + NEVER)),
+            armed: None,
             flushed: None,
             connection,
         };
@@ -104,7 +107,7 @@ impl Conversation {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.connection.rests(self.flushed.is_some(), self.room()) {
+            if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) {
                 return Poll::Pending;
             }
         }
@@ -147,6 +150,7 @@ impl Conversation {
     fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
         loop {
             let due = earlier(self.connection.lock().due, earlier(self.hello_due, self.ping_due));
+            self.armed = due;
             let Some(due) = due else { return Ok(()) };
             let now = Instant::now();
             if due > now {
@@ -197,7 +201,9 @@ impl Conversation {
         if self.connection.lock().lanes.unbounded() > self.connection.options.max_queued {
             return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
         }
-        if let Some(reason) = self.connection.lock().closes() {
+        // The session wakes its waiters, which is not for the lock.
+        let closes = self.connection.lock().closes();
+        if let Some(reason) = closes {
             self.connection.sender.start_close(reason);
         }
         if self.is_gone() {

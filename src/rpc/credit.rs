@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The most credit that is kept, whatever a peer gives.
-const MOST: usize = u32::MAX as usize;
+/// The most credit that is kept, whatever a peer gives; a semaphore panics over its own bound, which is lower on
+/// machines of 32 bits.
+const MOST: usize =
+    if Semaphore::MAX_PERMITS < u32::MAX as usize { Semaphore::MAX_PERMITS } else { u32::MAX as usize };
 
 /// The credit that a receiver has given to a stream, in items.
 #[derive(Debug)]
@@ -19,7 +21,7 @@ pub(crate) struct Credit {
 impl Credit {
     /// Begins with the receiver's window.
     pub(crate) fn new(window: u32) -> Self {
-        Self { items: Semaphore::new(window as usize), unlimited: false }
+        Self { items: Semaphore::new((window as usize).min(MOST)), unlimited: false }
     }
 
     /// For a peer that knows no credit: what bounds a stream then is how fast it reads.

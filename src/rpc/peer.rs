@@ -96,7 +96,9 @@ impl Peer {
         self.closed().await
     }
 
-    /// Closes the connection, and waits for its end. What waits for an answer is told so.
+    /// Closes the connection, and waits for its end. What waits for an answer is told so. What was sent before leaves
+    /// before, as far as the peer takes it within the close timeout
+    /// ([`SessionOptions::close_timeout`](crate::SessionOptions::close_timeout)).
     ///
     /// # Cancel safety
     /// Once polled, the close goes on when the call is dropped.

@@ -38,8 +38,8 @@ pub(crate) struct Tables {
     pub(crate) peer_goes: Option<GoAway>,
     /// This end takes no new calls.
     pub(crate) goes: Option<GoAway>,
-    /// This end closes the connection once the conversation's task has sent what waits.
-    pub(crate) closes: Option<CloseReason>,
+    /// This end closes the connection once the conversation's task has sent what waits, or then at the latest.
+    pub(crate) closes: Option<(CloseReason, Option<Instant>)>,
     /// How the conversation ended.
     pub(crate) end: Option<End>,
 }
@@ -109,9 +109,11 @@ impl Tables {
         self.peer.as_ref().map_or(Hello::default().max_message, |hello| hello.max_message)
     }
 
-    /// Takes the reason to close, once nothing waits any more.
+    /// Takes the reason to close, once nothing waits any more or it has waited long enough.
     pub(crate) fn closes(&mut self) -> Option<CloseReason> {
-        if self.lanes.is_empty() { self.closes.take() } else { None }
+        let (_, due) = self.closes.as_ref()?;
+        let closes = self.lanes.is_empty() || due.is_some_and(|due| due <= Instant::now());
+        self.closes.take_if(|_| closes).map(|(reason, _)| reason)
     }
 
     /// Notes a deadline.
@@ -126,7 +128,8 @@ impl Tables {
         let served = self.served.extract_if(|_, served| is_late(served.deadline)).collect();
         let made_due = self.made.values().filter_map(|made| made.deadline).min();
         let served_due = self.served.values().filter_map(|served| served.deadline).min();
-        self.due = earlier(made_due, served_due);
+        let closes_due = self.closes.as_ref().and_then(|(_, due)| *due).filter(|due| *due > now);
+        self.due = earlier(earlier(made_due, served_due), closes_due);
         Expired { made, served }
     }
 }
