@@ -528,3 +528,15 @@ async fn a_server_pings_as_often_as_it_says_and_a_client_answers() {
     raw.say("{}").await;
     assert_eq!(raw.rest().await, ["{}"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_pinged_before_the_hello() {
+    let every = Duration::from_secs(1);
+    let (_peer, mut raw) = support::served(Router::new().options(support::in_json().ping_interval(every)));
+    assert!(raw.frame().await.starts_with(r#"{"hello":{"#));
+    tokio::time::sleep(every * 4).await;
+    raw.say(r#"{"hello":{}}"#).await;
+    let begun = Instant::now();
+    assert_eq!(raw.frame().await, "{}");
+    assert_eq!(begun.elapsed(), every);
+}

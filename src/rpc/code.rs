@@ -47,7 +47,7 @@ codes! {
     ABORTED = 10;
     /// Something is past its valid range.
     OUT_OF_RANGE = 11;
-    /// There is no such method, or not of this kind.
+    /// There is no such method.
     UNIMPLEMENTED = 12;
     /// The callee failed; a panic of a handler is told so.
     INTERNAL = 13;

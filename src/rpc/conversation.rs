@@ -53,14 +53,13 @@ impl Conversation {
         let now = Instant::now();
         let json_rpc = connection.codec.is_json_rpc();
         let hello = connection.options.hello_timeout;
-        let ping = connection.options.ping_interval.filter(|_| connection.pings());
         let conversation = Self {
             router,
             running: FuturesUnordered::new(),
             session,
             greeted: json_rpc,
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
-            ping_due: ping.and_then(|interval| now.checked_add(interval)),
+            ping_due: None,
             timer: Box::pin(sleep_until(now + NEVER)),
             armed: None,
             flushed: None,
@@ -117,6 +116,8 @@ impl Conversation {
     pub(super) fn greet(&mut self) {
         self.greeted = true;
         self.hello_due = None;
+        // Not before: who has not said hello must not answer with anything else.
+        self.ping_due = self.next_ping(Instant::now());
     }
 
     /// Handles messages that have come, some at a time.
@@ -176,7 +177,12 @@ impl Conversation {
         let mut frame = Vec::new();
         self.connection.codec.ping(&mut frame);
         self.connection.push(Lane::Control, frame, 0);
-        self.ping_due = self.connection.options.ping_interval.and_then(|interval| now.checked_add(interval));
+        self.ping_due = self.next_ping(now);
+    }
+
+    fn next_ping(&self, now: Instant) -> Option<Instant> {
+        let interval = self.connection.options.ping_interval.filter(|_| self.connection.pings());
+        interval.and_then(|interval| now.checked_add(interval))
     }
 
     /// Gives the session what it may send, and closes the connection when the peer reads too slowly for the answers.

@@ -91,7 +91,7 @@ impl Method {
         let handler = Arc::new(handler);
         Self::new(name, Kind::ClientStream, move |reader, connection| {
             let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            let inbox = Arc::new(Inbox::<I, Status>::new(connection.window(), true));
+            let inbox = Arc::new(Inbox::<I, Status>::of_caller(connection.window()));
             let receives: Arc<dyn Receive> = Arc::clone(&inbox) as _;
             let prepared = Prepared::new(move |cx, ends| {
                 let items = ends.streaming(inbox);
@@ -134,7 +134,7 @@ impl Method {
         let handler = Arc::new(handler);
         Self::new(name, Kind::BidiStream, move |reader, connection| {
             let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            let inbox = Arc::new(Inbox::<I, Status>::new(connection.window(), true));
+            let inbox = Arc::new(Inbox::<I, Status>::of_caller(connection.window()));
             let receives: Arc<dyn Receive> = Arc::clone(&inbox) as _;
             let prepared = Prepared::new(move |cx, ends| {
                 let (items, emitter) = (ends.streaming(inbox), ends.emitter());

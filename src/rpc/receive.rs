@@ -110,6 +110,8 @@ where
 /// The items of a stream that were received and not taken yet.
 pub(crate) struct Inbox<T, E> {
     state: Mutex<InboxState<T, E>>,
+    /// What becomes of an item that does not decode.
+    unfit: fn(ConvertError) -> CallError<E>,
 }
 
 struct InboxState<T, E> {
@@ -144,7 +146,15 @@ impl<T, E> Inbox<T, E> {
             window,
             waker: None,
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), unfit: CallError::Convert }
+    }
+
+    /// Begins what a caller sends along: an item that does not decode is the caller's fault, as arguments are.
+    pub(crate) fn of_caller(window: u32) -> Self {
+        let unfit = |error| {
+            CallError::Status(Status::new(Code::INVALID_ARGUMENT, format!("an item does not fit: {error}")))
+        };
+        Self { unfit, ..Self::new(window, true) }
     }
 
     /// Takes the next item.
@@ -215,7 +225,7 @@ where
                 "more items than there was credit for",
             ))),
             Ok(item) => Ok(item),
-            Err(error) => Err(CallError::Convert(error)),
+            Err(error) => Err((self.unfit)(error)),
         };
         let goes_on = taken.is_ok();
         match taken {
