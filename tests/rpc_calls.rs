@@ -311,7 +311,7 @@ async fn a_deadline_travels_in_milliseconds_and_is_in_the_handlers_context() {
     let (peer, mut raw) = calling(Router::new()).await;
     let call = peer.call::<_, i64>("m", [(); 0]).deadline(Duration::from_micros(1_500_900));
     let call = tokio::spawn(call.into_future());
-    assert_eq!(raw.frame().await, r#"{"id":1,"method":"m","params":[],"meta":{"dl":1500}}"#);
+    assert_eq!(raw.frame().await, r#"{"id":1,"method":"m","params":[],"meta":{"dl":1501}}"#);
     let begun = Instant::now();
     let failed = call.await.unwrap();
     assert!(matches!(failed, Err(CallError::Deadline)), "{failed:?}");

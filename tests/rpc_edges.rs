@@ -9,7 +9,10 @@ use std::{sync::Arc, time::Duration};
 
 use converse::{
     CloseReason,
-    rpc::{CallError, Code, Context, Emitter, Method, Middleware, Next, Reply, Router, Status, Streaming},
+    rpc::{
+        self, CallError, Code, Context, Emitter, Method, Middleware, Next, Options, Reply, Router, Status,
+        Streaming,
+    },
 };
 use futures::{FutureExt, stream};
 use support::{calling, ends, greeted, in_json, pair, served, settle};
@@ -130,4 +133,42 @@ async fn a_call_waits_for_room_on_a_thread_without_a_runtime() {
     assert!(waits);
     assert!(matches!(ends("the call", call).await, Err(CallError::Deadline)));
     drop(raw);
+}
+
+/// A type whose decoding panics.
+#[derive(Debug)]
+struct Explosive;
+
+impl<'de> serde::Deserialize<'de> for Explosive {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("boom")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_that_panics_when_decoded_fails_its_call_only() {
+    let router = Router::new()
+        .call("take", |_, Explosive| async { Ok::<_, Status>(()) })
+        .call("add", |_, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) });
+    let peer = rpc::duplex(router);
+    let taken = peer.call::<_, ()>("take", (1,)).await.unwrap_err();
+    assert_eq!(taken.code(), Code::INVALID_ARGUMENT);
+    let given = peer.call::<_, Explosive>("add", (1, 2)).await.unwrap_err();
+    assert!(matches!(given, CallError::Convert(_)), "{given:?}");
+    assert_eq!(peer.call::<_, i64>("add", (40, 2)).await.unwrap(), 42);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_hangs_is_dropped_at_the_deadline() {
+    let router = Router::new()
+        .notification("hang", |_, _: [(); 0]| std::future::pending())
+        .call("add", |_, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) })
+        .options(Options::default().in_flight(1));
+    let (server, peer) = rpc::duplex_with(router, Router::new());
+    peer.notify("hang", [(); 0]).await.unwrap();
+    let refused = peer.call::<_, i64>("add", (40, 2)).await.unwrap_err();
+    assert_eq!((refused.code(), server.stats().served_in_flight), (Code::RESOURCE_EXHAUSTED, 1));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(server.stats().served_in_flight, 0);
+    assert_eq!(peer.call::<_, i64>("add", (40, 2)).await.unwrap(), 42);
 }

@@ -302,6 +302,8 @@ impl Connection {
 
     /// Ends the conversation: every call that waits is told so. The first end counts.
     pub(crate) fn end(&self, end: End) {
+        // A peer that is kept does not keep the task's memory.
+        drop(self.task.take());
         let mut tables = self.lock();
         if tables.end.is_none() {
             tables.end = Some(end.clone());

@@ -92,7 +92,7 @@ impl Conversation {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
-        loop {
+        for _ in 0..TURN {
             self.connection.runs(cx);
             let received = self.receive(cx)?;
             if received == Received::End {
@@ -103,13 +103,15 @@ impl Conversation {
             self.keep_time(cx)?;
             self.send(cx)?;
             if received == Received::More || more {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                break;
             }
             if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) {
                 return Poll::Pending;
             }
         }
+        // There is more to do, and others have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Notes that the peer's hello has come.

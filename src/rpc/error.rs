@@ -45,6 +45,8 @@ pub(crate) enum End {
     Closed(Arc<Closed>),
     /// This end has closed it, and why.
     Here(Arc<str>),
+    /// The peer goes away, and why: it takes no new calls, while those under way go on.
+    Going(Arc<str>),
 }
 
 impl Disconnected {
@@ -58,11 +60,12 @@ impl Disconnected {
         self.0.sent
     }
 
-    /// Returns how the connection ended; `None` when this end has closed it.
+    /// Returns how the connection ended; `None` when this end has closed it, or when the peer has only said that it
+    /// goes away.
     pub fn closed(&self) -> Option<&Arc<Closed>> {
         match &self.0.end {
             End::Closed(closed) => Some(closed),
-            End::Here(_) => None,
+            End::Here(_) | End::Going(_) => None,
         }
     }
 }
@@ -73,6 +76,7 @@ impl fmt::Display for Disconnected {
         match &self.0.end {
             End::Closed(closed) => write!(f, "the connection ended {sent} the call was sent: {closed}"),
             End::Here(why) => write!(f, "the connection was closed here {sent} the call was sent: {why}"),
+            End::Going(why) => write!(f, "the peer takes no new calls: {}", why.escape_debug()),
         }
     }
 }
@@ -101,11 +105,10 @@ impl<E> CallError<E> {
     }
 
     /// Tells whether the call certainly did not reach a method, so that it can be made again whatever it does: the
-    /// connection ended before it was sent, or the callee takes no calls now.
+    /// connection ended before it was sent, or the callee had said that it goes away.
     pub fn is_not_started(&self) -> bool {
         match self {
             Self::Disconnected(disconnected) => !disconnected.sent(),
-            Self::Status(status) => status.code() == Code::UNAVAILABLE,
             _ => false,
         }
     }

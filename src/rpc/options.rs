@@ -13,6 +13,9 @@ const SERVER_IN_FLIGHT: usize = 64;
 /// Calls that a client serves at a time.
 const CLIENT_IN_FLIGHT: usize = 16;
 
+/// The least time between two pings.
+const SHORTEST_PING: Duration = Duration::from_millis(1);
+
 /// Limits and times of a conversation, and what it may be spoken in.
 ///
 /// ```
@@ -117,11 +120,13 @@ impl Options {
         self
     }
 
-    /// Lets a server send ping frames, which a browser can see, unlike those of the protocol below; zero is none.
+    /// Lets a server send ping frames, which a browser can see, unlike those of the protocol below; zero is none, and
+    /// a millisecond the least.
     /// Default: none.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.ping_interval = interval.into().filter(|interval| !interval.is_zero());
+        self.ping_interval =
+            interval.into().filter(|time| !time.is_zero()).map(|time| time.max(SHORTEST_PING));
         self
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::future::{AbortHandle, Abortable};
+use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
 use crate::rpc::{Code, Reply, Status, spans};
@@ -50,6 +51,13 @@ impl Running {
             Poll::Ready(end) => Some(end),
             Poll::Pending => None,
         }
+    }
+
+    /// Makes it end at an instant: for what has no place in a table.
+    pub(crate) fn end_at(&mut self, deadline: Instant) {
+        let Some(work) = self.work.0.take() else { return };
+        let late = |_| Err(Status::new(Code::DEADLINE_EXCEEDED, ""));
+        self.work.0 = Some(Box::pin(async move { timeout_at(deadline, work).await.unwrap_or_else(late) }));
     }
 
     /// Makes it end when the handle says so.

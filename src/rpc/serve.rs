@@ -138,6 +138,7 @@ impl Conversation {
             (None, Some(id)) => self.serve(id, deadline, streams, running),
             (None, None) => {
                 self.connection.counters.notifications.fetch_add(1, Relaxed);
+                deadline.into_iter().for_each(|deadline| running.end_at(deadline));
                 self.running.push(running);
             }
         }

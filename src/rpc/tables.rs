@@ -96,8 +96,8 @@ impl Tables {
             return Some(Failure::Disconnected(Disconnected::new(false, end)));
         }
         if let Some(going) = &self.peer_goes {
-            let text = format!("the peer takes no new calls: {}", going.reason);
-            return Some(Failure::Status(Status::new(Code::UNAVAILABLE, text)));
+            let end = End::Going(going.reason.as_str().into());
+            return Some(Failure::Disconnected(Disconnected::new(false, &end)));
         }
         let longest = self.longest_message();
         let status = || Failure::Status(Status::new(Code::RESOURCE_EXHAUSTED, too_long(len, longest)));

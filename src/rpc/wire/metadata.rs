@@ -100,9 +100,9 @@ impl From<Incoming> for Metadata {
     }
 }
 
-/// Returns whole milliseconds, as many as a number holds.
+/// Returns whole milliseconds, as many as a number holds; a part of one counts as one.
 pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// Returns the time of so many milliseconds, at most a year.

@@ -21,7 +21,10 @@ mod plain;
 mod tests;
 mod text;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use bytes::Bytes;
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message, Utf8Bytes};
@@ -330,12 +333,17 @@ impl<'m> Reader<'m> {
     /// Decodes the payload of the frame that `next` gave, once. An absent one decodes as null, absent arguments as an
     /// empty array. When that fails, the frame is still to be finished, which passes the payload.
     pub(crate) fn payload<T: Deserialize<'m>>(&mut self) -> Result<T, ConvertError> {
-        match self {
+        let decode = AssertUnwindSafe(|| match self {
             Self::Json(reader) => reader.payload(),
             Self::Compact(reader) => reader.payload(),
             Self::JsonRpc(reader) => reader.payload(),
             Self::Inapplicable(bad) => Err(ConvertError::new(ConvertErrorKind::NotApplicable, bad.text())),
-        }
+        });
+        // The application's code: what panics in it is its call, and not the connection.
+        catch_unwind(decode).unwrap_or_else(|_| {
+            tracing::error!(value = std::any::type_name::<T>(), "panicked when decoded");
+            Err(ConvertError::new(ConvertErrorKind::Decode, "the value's type panicked when decoded"))
+        })
     }
 
     /// Ends the frame that `next` gave: passes what was not decoded, and reads what comes late.
