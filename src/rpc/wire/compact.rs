@@ -47,6 +47,21 @@ fn array(
     Ok(())
 }
 
+/// Writes a frame of a kind and so many elements that is about a call, whose id comes behind the kind.
+fn of_call(
+    converter: &AnyConverter,
+    style: Array,
+    (kind, count): (u32, u8),
+    id: u32,
+    out: &mut Vec<u8>,
+    rest: impl FnOnce(&mut Vec<u8>) -> Result<(), ConvertError>,
+) -> Result<(), ConvertError> {
+    array(converter, style, count, kind, out, |out| {
+        number::put(converter, style, id, out)?;
+        rest(out)
+    })
+}
+
 pub(super) fn hello(
     converter: &AnyConverter,
     style: Array,
@@ -87,10 +102,7 @@ pub(super) fn ok<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 3, kind::OK, out, |out| {
-        number::put(converter, style, id, out)?;
-        converter.encode(value, out)
-    })
+    of_call(converter, style, (kind::OK, 3), id, out, |out| converter.encode(value, out))
 }
 
 pub(super) fn ok_empty(
@@ -99,7 +111,7 @@ pub(super) fn ok_empty(
     id: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::OK, out, |out| number::put(converter, style, id, out))
+    of_call(converter, style, (kind::OK, 2), id, out, |_| Ok(()))
 }
 
 pub(super) fn err(
@@ -110,8 +122,7 @@ pub(super) fn err(
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
     let data = status.data_in(converter);
-    array(converter, style, 4 + u8::from(data.is_some()), kind::ERR, out, |out| {
-        number::put(converter, style, id, out)?;
+    of_call(converter, style, (kind::ERR, 4 + u8::from(data.is_some())), id, out, |out| {
         converter.encode(&i64::from(status.code().number()), out)?;
         converter.encode(status.message(), out)?;
         out.extend_from_slice(data.unwrap_or_default());
@@ -126,10 +137,7 @@ pub(super) fn item<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 3, kind::ITEM, out, |out| {
-        number::put(converter, style, id, out)?;
-        converter.encode(value, out)
-    })
+    of_call(converter, style, (kind::ITEM, 3), id, out, |out| converter.encode(value, out))
 }
 
 pub(super) fn end(
@@ -138,7 +146,7 @@ pub(super) fn end(
     id: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::END, out, |out| number::put(converter, style, id, out))
+    of_call(converter, style, (kind::END, 2), id, out, |_| Ok(()))
 }
 
 pub(super) fn cancel(
@@ -147,7 +155,7 @@ pub(super) fn cancel(
     id: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::CANCEL, out, |out| number::put(converter, style, id, out))
+    of_call(converter, style, (kind::CANCEL, 2), id, out, |_| Ok(()))
 }
 
 pub(super) fn credit(
@@ -157,10 +165,7 @@ pub(super) fn credit(
     items: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 3, kind::CREDIT, out, |out| {
-        number::put(converter, style, id, out)?;
-        number::put(converter, style, items, out)
-    })
+    of_call(converter, style, (kind::CREDIT, 3), id, out, |out| number::put(converter, style, items, out))
 }
 
 pub(super) fn ping(converter: &AnyConverter, style: Array, out: &mut Vec<u8>) -> Result<(), ConvertError> {

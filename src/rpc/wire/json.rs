@@ -44,17 +44,28 @@ pub(super) fn invoke<A: Serialize + ?Sized>(
     Ok(())
 }
 
+/// Writes a frame whose one member beside the id is a value.
+fn member<T: Serialize + ?Sized>(
+    converter: &AnyConverter,
+    id: u32,
+    key: &[u8],
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), ConvertError> {
+    start(converter, id, out)?;
+    out.extend_from_slice(key);
+    converter.encode(value, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
 pub(super) fn ok<T: Serialize + ?Sized>(
     converter: &AnyConverter,
     id: u32,
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    start(converter, id, out)?;
-    out.extend_from_slice(br#","result":"#);
-    converter.encode(value, out)?;
-    out.push(b'}');
-    Ok(())
+    member(converter, id, br#","result":"#, value, out)
 }
 
 pub(super) fn ok_empty(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
@@ -98,11 +109,7 @@ pub(super) fn item<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    start(converter, id, out)?;
-    out.extend_from_slice(br#","item":"#);
-    converter.encode(value, out)?;
-    out.push(b'}');
-    Ok(())
+    member(converter, id, br#","item":"#, value, out)
 }
 
 pub(super) fn end(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
