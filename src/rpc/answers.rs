@@ -14,6 +14,7 @@ use crate::rpc::{
     spans,
     stats::count,
     tables::{Expired, Served, ServedStreams, too_long},
+    wire::Control,
 };
 
 impl Conversation {
@@ -107,9 +108,7 @@ impl Conversation {
     }
 
     fn error(&self, id: u32, status: &Status) -> Vec<u8> {
-        let mut frame = Vec::new();
-        self.connection.codec.err(id, status, &mut frame);
-        frame
+        self.connection.codec.control(Control::Err { id, status })
     }
 
     /// Drops the handler of a call, and answers the call.

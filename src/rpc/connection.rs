@@ -24,7 +24,7 @@ use crate::{
         running::Running,
         stats::Counters,
         tables::{Made, Tables, too_long},
-        wire::{Codec, Hello},
+        wire::{Codec, Control, Hello},
     },
     session::Sender,
 };
@@ -265,16 +265,12 @@ impl Connection {
     /// Tells the peer that nobody waits for a call any more.
     pub(crate) fn cancel(&self, id: u32, made: Made) {
         made.stop_sending();
-        let mut frame = Vec::new();
-        self.codec.cancel(id, &mut frame);
-        self.push(Lane::Calls, frame, 0);
+        self.push(Lane::Calls, self.codec.control(Control::Cancel { id }), 0);
     }
 
     /// Gives credit to the sender of a stream.
     pub(crate) fn give_credit(&self, id: u32, items: u32) {
-        let mut frame = Vec::new();
-        self.codec.credit(id, items, &mut frame);
-        self.push(Lane::Control, frame, 0);
+        self.push(Lane::Control, self.codec.control(Control::Credit { id, items }), 0);
     }
 
     /// Wakes the conversation's task, unless it runs.

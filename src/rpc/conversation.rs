@@ -13,7 +13,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     frame::{CloseCode, CloseReason, Role},
-    rpc::{Router, connection::Connection, error::End, lanes::Lane, running::Running, tables::earlier},
+    rpc::{
+        Router, connection::Connection, error::End, lanes::Lane, running::Running, tables::earlier,
+        wire::Control,
+    },
     session::{SendErrorKind, Session},
 };
 
@@ -77,11 +80,9 @@ impl Conversation {
 
     /// Says hello: before whoever holds the other end says anything.
     fn hello(&self) {
-        let mut frame = Vec::new();
         let max_message = self.connection.sender.options().limits().max_message_size;
         let hello = self.connection.options.hello(self.connection.role, max_message);
-        self.connection.codec.hello(&hello, &mut frame);
-        self.connection.push(Lane::Control, frame, 0);
+        self.connection.push(Lane::Control, self.connection.codec.control(Control::Hello(&hello)), 0);
     }
 
     /// Holds the conversation up to its end.
@@ -176,9 +177,7 @@ impl Conversation {
     }
 
     fn ping(&mut self, now: Instant) {
-        let mut frame = Vec::new();
-        self.connection.codec.ping(&mut frame);
-        self.connection.push(Lane::Control, frame, 0);
+        self.connection.push(Lane::Control, self.connection.codec.control(Control::Ping), 0);
         self.ping_due = self.next_ping(now);
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::SemaphorePermit;
 
 use crate::rpc::{
-    Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane, wire::FRAME,
+    Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane, wire::Envelope,
 };
 
 /// Sends the values of a stream to the other end, as fast as its credit and the connection allow.
@@ -59,9 +59,9 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
     }
 
     fn encode(&self, value: &T) -> Result<Vec<u8>, Status> {
-        let mut frame = Vec::with_capacity(FRAME);
-        let encoded = self.connection.codec.item(self.id, value, &mut frame);
-        encoded.map_err(|error| Status::new(Code::INTERNAL, format!("an item does not encode: {error}")))?;
+        let encoded = self.connection.codec.frame(Envelope::Item { id: self.id }, value);
+        let frame = encoded
+            .map_err(|error| Status::new(Code::INTERNAL, format!("an item does not encode: {error}")))?;
         self.connection.fits(frame.len())?;
         Ok(frame)
     }

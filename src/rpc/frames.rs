@@ -11,7 +11,7 @@ use crate::rpc::{
     receive::Failure,
     spans,
     tables::Made,
-    wire::{BadFrame, Head, Reader},
+    wire::{BadFrame, Control, Head, Reader},
 };
 
 impl From<BadFrame> for Fatal {
@@ -64,9 +64,7 @@ impl Conversation {
             Head::Cancel { id } => self.cancel(id),
             Head::Credit { id, items } => self.credit(id, items),
             Head::Ping if self.connection.answers_pings() => {
-                let mut frame = Vec::new();
-                self.connection.codec.ping(&mut frame);
-                self.respond(frame);
+                self.respond(self.connection.codec.control(Control::Ping));
             }
             Head::Ping => {}
             Head::GoAway(going) => self.connection.lock().peer_goes = Some(going),

@@ -22,7 +22,7 @@ use crate::rpc::{
     receive::{Failure, Receive},
     running::{Running, Task},
     spans,
-    wire::FRAME,
+    wire::{Control, Envelope},
 };
 
 /// A call on its way.
@@ -159,16 +159,15 @@ impl Making {
     /// Encodes the call.
     pub(crate) fn encode<A: Serialize>(&self, kind: Kind, args: &A) -> Result<Encoded, Failure> {
         let connection = self.connection();
-        let codec = &connection.codec;
-        let mut frame = Vec::with_capacity(FRAME);
-        let (id, encoded) = match kind {
-            Kind::Notify => (0, codec.notify(&self.method, &self.metadata, args, &mut frame)),
+        let (method, meta) = (&*self.method, &self.metadata);
+        let (id, envelope) = match kind {
+            Kind::Notify => (0, Envelope::Notify { method, meta }),
             _ => {
                 let id = connection.next_id();
-                (id, codec.call(id, kind, &self.method, &self.metadata, args, &mut frame))
+                (id, Envelope::Call { id, kind, method, meta })
             }
         };
-        encoded.map_err(Failure::Convert)?;
+        let frame = connection.codec.frame(envelope, args).map_err(Failure::Convert)?;
         Ok(Encoded { connection: Arc::clone(connection), id, frame: Some(frame) })
     }
 
@@ -241,9 +240,7 @@ impl Sending {
                     return Ok(Reply::default());
                 }
             }
-            let mut frame = Vec::new();
-            connection.codec.end(id, &mut frame);
-            connection.push(Lane::Items, frame, 0);
+            connection.push(Lane::Items, connection.codec.control(Control::End { id }), 0);
             Ok(Reply::default())
         };
         Running::new(Task::Sends(id), Box::pin(work), Span::current())

@@ -11,7 +11,7 @@ use crate::rpc::{
     credit::Credit,
     receive::{Inbox, Receive},
     running::Handling,
-    wire::{FRAME, Reader},
+    wire::{Control, Envelope, Reader},
 };
 
 /// A method: its name, its kind, and what handles its calls.
@@ -190,22 +190,17 @@ impl Ends {
     fn answer<T: Serialize, E: ServiceError>(&self, result: Result<T, E>) -> Result<Reply, Status> {
         let codec = &self.connection.codec;
         let value = result.map_err(|error| error.into_status(codec.converter()))?;
-        let mut frame = Vec::with_capacity(FRAME);
-        match self.id.map(|id| codec.ok(id, &value, &mut frame)) {
-            Some(Err(error)) => {
-                Err(Status::new(Code::INTERNAL, format!("the answer does not encode: {error}")))
-            }
-            _ => Ok(Reply::new(frame)),
+        let Some(id) = self.id else { return Ok(Reply::default()) };
+        match codec.frame(Envelope::Ok { id }, &value) {
+            Ok(frame) => Ok(Reply::new(frame)),
+            Err(error) => Err(Status::new(Code::INTERNAL, format!("the answer does not encode: {error}"))),
         }
     }
 
     /// Encodes the answer that holds no value.
     fn done(&self) -> Reply {
-        let mut frame = Vec::new();
-        if let Some(id) = self.id {
-            self.connection.codec.ok_empty(id, &mut frame);
-        }
-        Reply::new(frame)
+        let frame = self.id.map(|id| self.connection.codec.control(Control::Done { id }));
+        Reply::new(frame.unwrap_or_default())
     }
 
     fn streaming<I>(&self, inbox: Arc<Inbox<I, Status>>) -> Streaming<I> {

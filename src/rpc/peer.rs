@@ -6,8 +6,11 @@ use crate::{
     engine::Closed,
     frame::{CloseCode, CloseReason},
     rpc::{
-        Call, Middleware, Notify, Stats, StreamCall, connection::Connection, lanes::Lane, middleware::Chain,
-        wire::GoAway,
+        Call, Middleware, Notify, Stats, StreamCall,
+        connection::Connection,
+        lanes::Lane,
+        middleware::Chain,
+        wire::{Control, GoAway},
     },
 };
 
@@ -89,8 +92,7 @@ impl Peer {
     pub async fn go_away(&self, reason: &str, retry: Duration) -> Arc<Closed> {
         let code = CloseCode::new(super::GOING_AWAY).unwrap_or(CloseCode::GOING_AWAY).get();
         let go_away = GoAway { code, reason: reason.to_owned(), retry };
-        let mut frame = Vec::new();
-        self.connection.codec.go_away(&go_away, &mut frame);
+        let frame = self.connection.codec.control(Control::GoAway(&go_away));
         self.connection.lock().goes = Some(go_away);
         self.connection.push(Lane::Control, frame, 0);
         self.closed().await

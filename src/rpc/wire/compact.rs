@@ -3,11 +3,8 @@
 use converse_core::{ContentConverter, ConvertError};
 use serde::Serialize;
 
-use super::{Array, GoAway, Hello, metadata::Outgoing, number, plain};
-use crate::{
-    rpc::{Metadata, Status},
-    session::AnyConverter,
-};
+use super::{Array, Control, Envelope, metadata::Outgoing, number, plain};
+use crate::session::AnyConverter;
 
 /// The first element of a frame.
 pub(super) mod kind {
@@ -62,27 +59,28 @@ fn of_call(
     })
 }
 
-pub(super) fn hello(
+/// Writes a frame that carries a value.
+pub(super) fn frame<T: Serialize + ?Sized>(
     converter: &AnyConverter,
     style: Array,
-    hello: &Hello,
+    envelope: Envelope<'_>,
+    value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::HELLO, out, |out| converter.encode(hello, out))
-}
-
-pub(super) fn invoke<A: Serialize + ?Sized>(
-    converter: &AnyConverter,
-    style: Array,
-    id: Option<u32>,
-    method: &str,
-    meta: &Metadata,
-    args: &A,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    let meta = Outgoing::of(meta);
-    let count = 3 + u8::from(id.is_some()) + u8::from(meta.is_some());
+    let (method, meta) = match envelope {
+        Envelope::Ok { id } => {
+            return of_call(converter, style, (kind::OK, 3), id, out, |out| converter.encode(value, out));
+        }
+        Envelope::Item { id } => {
+            return of_call(converter, style, (kind::ITEM, 3), id, out, |out| converter.encode(value, out));
+        }
+        Envelope::Call { method, meta, .. } | Envelope::Notify { method, meta } => {
+            (method, Outgoing::of(meta))
+        }
+    };
+    let id = if let Envelope::Call { id, .. } = envelope { Some(id) } else { None };
     let kind = if id.is_some() { kind::CALL } else { kind::NOTIFY };
+    let count = 3 + u8::from(id.is_some()) + u8::from(meta.is_some());
     array(converter, style, count, kind, out, |out| {
         if let Some(id) = id {
             number::put(converter, style, id, out)?;
@@ -91,92 +89,39 @@ pub(super) fn invoke<A: Serialize + ?Sized>(
         if let Some(meta) = meta {
             converter.encode(&meta, out)?;
         }
-        converter.encode(args, out)
+        converter.encode(value, out)
     })
 }
 
-pub(super) fn ok<T: Serialize + ?Sized>(
+/// Writes a frame that carries none.
+pub(super) fn control(
     converter: &AnyConverter,
     style: Array,
-    id: u32,
-    value: &T,
+    control: Control<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    of_call(converter, style, (kind::OK, 3), id, out, |out| converter.encode(value, out))
-}
-
-pub(super) fn ok_empty(
-    converter: &AnyConverter,
-    style: Array,
-    id: u32,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    of_call(converter, style, (kind::OK, 2), id, out, |_| Ok(()))
-}
-
-pub(super) fn err(
-    converter: &AnyConverter,
-    style: Array,
-    id: u32,
-    status: &Status,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    let data = status.data_in(converter);
-    of_call(converter, style, (kind::ERR, 4 + u8::from(data.is_some())), id, out, |out| {
-        converter.encode(&i64::from(status.code().number()), out)?;
-        converter.encode(status.message(), out)?;
-        out.extend_from_slice(data.unwrap_or_default());
-        Ok(())
-    })
-}
-
-pub(super) fn item<T: Serialize + ?Sized>(
-    converter: &AnyConverter,
-    style: Array,
-    id: u32,
-    value: &T,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    of_call(converter, style, (kind::ITEM, 3), id, out, |out| converter.encode(value, out))
-}
-
-pub(super) fn end(
-    converter: &AnyConverter,
-    style: Array,
-    id: u32,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    of_call(converter, style, (kind::END, 2), id, out, |_| Ok(()))
-}
-
-pub(super) fn cancel(
-    converter: &AnyConverter,
-    style: Array,
-    id: u32,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    of_call(converter, style, (kind::CANCEL, 2), id, out, |_| Ok(()))
-}
-
-pub(super) fn credit(
-    converter: &AnyConverter,
-    style: Array,
-    id: u32,
-    items: u32,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    of_call(converter, style, (kind::CREDIT, 3), id, out, |out| number::put(converter, style, items, out))
-}
-
-pub(super) fn ping(converter: &AnyConverter, style: Array, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    array(converter, style, 1, kind::PING, out, |_| Ok(()))
-}
-
-pub(super) fn go_away(
-    converter: &AnyConverter,
-    style: Array,
-    go_away: &GoAway,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    array(converter, style, 2, kind::GO_AWAY, out, |out| converter.encode(go_away, out))
+    match control {
+        Control::Hello(hello) => {
+            array(converter, style, 2, kind::HELLO, out, |out| converter.encode(hello, out))
+        }
+        Control::GoAway(go_away) => {
+            array(converter, style, 2, kind::GO_AWAY, out, |out| converter.encode(go_away, out))
+        }
+        Control::Ping => array(converter, style, 1, kind::PING, out, |_| Ok(())),
+        Control::Done { id } => of_call(converter, style, (kind::OK, 2), id, out, |_| Ok(())),
+        Control::End { id } => of_call(converter, style, (kind::END, 2), id, out, |_| Ok(())),
+        Control::Cancel { id } => of_call(converter, style, (kind::CANCEL, 2), id, out, |_| Ok(())),
+        Control::Credit { id, items } => of_call(converter, style, (kind::CREDIT, 3), id, out, |out| {
+            number::put(converter, style, items, out)
+        }),
+        Control::Err { id, status } => {
+            let data = status.data_in(converter);
+            of_call(converter, style, (kind::ERR, 4 + u8::from(data.is_some())), id, out, |out| {
+                converter.encode(&i64::from(status.code().number()), out)?;
+                converter.encode(status.message(), out)?;
+                out.extend_from_slice(data.unwrap_or_default());
+                Ok(())
+            })
+        }
+    }
 }

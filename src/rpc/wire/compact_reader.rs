@@ -5,8 +5,8 @@ use converse_core::{ContentConverter, ConvertError};
 use serde::Deserialize;
 
 use super::{
-    Array, BadFrame, Codec, Head, Tail, codes, compact::kind, metadata::Incoming, number, payload::Payload,
-    plain, text::Text,
+    Array, BadFrame, Codec, Control, Head, Tail, codes, compact::kind, metadata::Incoming, number,
+    payload::Payload, plain, text::Text,
 };
 use crate::rpc::{Code, Metadata, Status, status::StatusData};
 
@@ -167,8 +167,7 @@ impl<'m> CompactReader<'m> {
             }
         }
         let status = Status::new(Code::UNIMPLEMENTED, format!("unknown frame kind {kind}"));
-        let mut answer = Vec::new();
-        self.codec.err(0, &status, &mut answer);
+        let answer = self.codec.control(Control::Err { id: 0, status: &status });
         Ok(Head::Answer(answer))
     }
 

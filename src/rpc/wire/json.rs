@@ -5,38 +5,37 @@ use std::io::Write;
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind};
 use serde::Serialize;
 
-use super::{GoAway, Hello, codes, metadata::Outgoing};
-use crate::{
-    rpc::{Metadata, Status},
-    session::AnyConverter,
-};
+use super::{Control, Envelope, codes, metadata::Outgoing};
+use crate::{rpc::Status, session::AnyConverter};
 
-pub(super) fn hello(converter: &AnyConverter, hello: &Hello, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    out.extend_from_slice(br#"{"hello":"#);
-    converter.encode(hello, out)?;
-    out.push(b'}');
-    Ok(())
-}
-
-pub(super) fn invoke<A: Serialize + ?Sized>(
+/// Writes a frame that carries a value.
+pub(super) fn frame<T: Serialize + ?Sized>(
     converter: &AnyConverter,
-    id: Option<u32>,
-    method: &str,
-    meta: &Metadata,
-    args: &A,
+    envelope: Envelope<'_>,
+    value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
+    let (id, method, key, meta) = match envelope {
+        Envelope::Call { id, method, meta, .. } => (Some(id), Some(method), "params", Outgoing::of(meta)),
+        Envelope::Notify { method, meta } => (None, Some(method), "params", Outgoing::of(meta)),
+        Envelope::Ok { id } => (Some(id), None, "result", None),
+        Envelope::Item { id } => (Some(id), None, "item", None),
+    };
     out.push(b'{');
     if let Some(id) = id {
+        // The converter writes digits in fewer instructions than `format_args` takes.
         out.extend_from_slice(br#""id":"#);
         converter.encode(&id, out)?;
         out.push(b',');
     }
-    out.extend_from_slice(br#""method":"#);
-    converter.encode(method, out)?;
-    out.extend_from_slice(br#","params":"#);
-    converter.encode(args, out)?;
-    if let Some(meta) = Outgoing::of(meta) {
+    if let Some(method) = method {
+        out.extend_from_slice(br#""method":"#);
+        converter.encode(method, out)?;
+        out.push(b',');
+    }
+    put(out, format_args!("\"{key}\":"))?;
+    converter.encode(value, out)?;
+    if let Some(meta) = meta {
         out.extend_from_slice(br#","meta":"#);
         converter.encode(&meta, out)?;
     }
@@ -44,45 +43,34 @@ pub(super) fn invoke<A: Serialize + ?Sized>(
     Ok(())
 }
 
-/// Writes a frame whose one member beside the id is a value.
-fn member<T: Serialize + ?Sized>(
+/// Writes a frame that carries none.
+pub(super) fn control(
     converter: &AnyConverter,
-    id: u32,
-    key: &[u8],
-    value: &T,
+    control: Control<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    start(converter, id, out)?;
-    out.extend_from_slice(key);
-    converter.encode(value, out)?;
-    out.push(b'}');
-    Ok(())
-}
-
-pub(super) fn ok<T: Serialize + ?Sized>(
-    converter: &AnyConverter,
-    id: u32,
-    value: &T,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    member(converter, id, br#","result":"#, value, out)
-}
-
-pub(super) fn ok_empty(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    put(out, format_args!(r#"{{"id":{id},"result":null}}"#))
-}
-
-pub(super) fn err(
-    converter: &AnyConverter,
-    id: u32,
-    status: &Status,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    out.push(b'{');
-    if id != 0 {
-        put(out, format_args!(r#""id":{id},"#))?;
+    match control {
+        Control::Hello(hello) => {
+            out.extend_from_slice(br#"{"hello":"#);
+            converter.encode(hello, out)?;
+        }
+        Control::GoAway(go_away) => {
+            out.extend_from_slice(br#"{"goaway":"#);
+            converter.encode(go_away, out)?;
+        }
+        Control::Err { id, status } => {
+            out.push(b'{');
+            if id != 0 {
+                put(out, format_args!(r#""id":{id},"#))?;
+            }
+            error(converter, status, out)?;
+        }
+        Control::Done { id } => put(out, format_args!(r#"{{"id":{id},"result":null"#))?,
+        Control::End { id } => put(out, format_args!(r#"{{"id":{id},"end":true"#))?,
+        Control::Cancel { id } => put(out, format_args!(r#"{{"cancel":{id}"#))?,
+        Control::Credit { id, items } => put(out, format_args!(r#"{{"id":{id},"credit":{items}"#))?,
+        Control::Ping => out.push(b'{'),
     }
-    error(converter, status, out)?;
     out.push(b'}');
     Ok(())
 }
@@ -101,49 +89,6 @@ pub(super) fn error(
     }
     out.push(b'}');
     Ok(())
-}
-
-pub(super) fn item<T: Serialize + ?Sized>(
-    converter: &AnyConverter,
-    id: u32,
-    value: &T,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    member(converter, id, br#","item":"#, value, out)
-}
-
-pub(super) fn end(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    put(out, format_args!(r#"{{"id":{id},"end":true}}"#))
-}
-
-pub(super) fn cancel(_: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    put(out, format_args!(r#"{{"cancel":{id}}}"#))
-}
-
-pub(super) fn credit(_: &AnyConverter, id: u32, items: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    put(out, format_args!(r#"{{"id":{id},"credit":{items}}}"#))
-}
-
-pub(super) fn ping(_: &AnyConverter, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    out.extend_from_slice(b"{}");
-    Ok(())
-}
-
-pub(super) fn go_away(
-    converter: &AnyConverter,
-    go_away: &GoAway,
-    out: &mut Vec<u8>,
-) -> Result<(), ConvertError> {
-    out.extend_from_slice(br#"{"goaway":"#);
-    converter.encode(go_away, out)?;
-    out.push(b'}');
-    Ok(())
-}
-
-/// Begins a frame of a call. The converter writes digits in fewer instructions than `format_args` takes.
-fn start(converter: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-    out.extend_from_slice(br#"{"id":"#);
-    converter.encode(&id, out)
 }
 
 /// Writes text that needs no escapes.

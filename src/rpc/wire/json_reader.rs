@@ -7,7 +7,7 @@ use converse_core::ConvertError;
 use serde::Deserialize;
 
 use super::{
-    BadFrame, Codec, Head, Tail, codes,
+    BadFrame, Codec, Control, Head, Tail, codes,
     hello::{GoAway, Hello},
     metadata::Incoming,
     object::{Object, trim_start},
@@ -149,9 +149,8 @@ impl<'m> JsonReader<'m> {
     }
 
     fn unknown(&mut self) -> Head<'m> {
-        let mut answer = Vec::new();
-        self.codec.err(0, &Status::new(Code::UNIMPLEMENTED, "unknown frame"), &mut answer);
-        Head::Answer(answer)
+        let status = Status::new(Code::UNIMPLEMENTED, "unknown frame");
+        Head::Answer(self.codec.control(Control::Err { id: 0, status: &status }))
     }
 }
 

@@ -43,7 +43,7 @@ use json_reader::JsonReader;
 use json_rpc::{JsonRpc, JsonRpcReader};
 
 /// Bytes that a short frame fits in, so that writing it allocates once.
-pub(crate) const FRAME: usize = 64;
+const FRAME: usize = 64;
 
 /// Writes and reads the frames of one conversation.
 pub(crate) struct Codec {
@@ -105,6 +105,42 @@ pub(crate) enum Head<'m> {
     Answer(Vec<u8>),
 }
 
+/// A frame that carries a value of the application, up to that value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Envelope<'a> {
+    Call { id: u32, kind: Kind, method: &'a str, meta: &'a Metadata },
+    Notify { method: &'a str, meta: &'a Metadata },
+    Ok { id: u32 },
+    Item { id: u32 },
+}
+
+/// A frame that carries none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Control<'a> {
+    Hello(&'a Hello),
+    /// Ends a call that gives no value, such as one whose items have all been sent.
+    Done {
+        id: u32,
+    },
+    /// Ends a call that failed; `id` 0: about no call. Data goes as it is, and only to a peer of its own format.
+    Err {
+        id: u32,
+        status: &'a Status,
+    },
+    End {
+        id: u32,
+    },
+    Cancel {
+        id: u32,
+    },
+    Credit {
+        id: u32,
+        items: u32,
+    },
+    Ping,
+    GoAway(&'a GoAway),
+}
+
 /// What is known of a frame when it is read to its end.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Tail {
@@ -122,18 +158,6 @@ pub(crate) enum Reader<'m> {
     Inapplicable(BadFrame),
 }
 
-/// Calls the writer of the codec's layout.
-macro_rules! write {
-    ($self:ident, $name:ident($($argument:expr),*)) => {
-        match &$self.layout {
-            Layout::Json => json::$name(&$self.converter, $($argument),*),
-            Layout::Compact(array) => compact::$name(&$self.converter, *array, $($argument),*),
-            Layout::JsonRpc(rpc) => rpc.$name(&$self.converter, $($argument),*),
-        }
-    };
-}
-
-/// Each writer appends one whole frame to `out`. When it fails, the caller truncates.
 impl Codec {
     /// Writes frames with a converter: as JSON objects, or as compact arrays in any other format.
     ///
@@ -210,88 +234,30 @@ impl Codec {
         }
     }
 
-    pub(crate) fn hello(&self, hello: &Hello, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, hello(hello, out)));
-    }
-
-    pub(crate) fn call<A: Serialize + ?Sized>(
-        &self,
-        id: u32,
-        kind: Kind,
-        method: &str,
-        meta: &Metadata,
-        args: &A,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
+    /// Writes a frame that carries a value.
+    pub(crate) fn frame<T>(&self, envelope: Envelope<'_>, value: &T) -> Result<Vec<u8>, ConvertError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let (converter, mut out) = (&self.converter, Vec::with_capacity(FRAME));
         match &self.layout {
-            Layout::Json => json::invoke(&self.converter, Some(id), method, meta, args, out),
-            Layout::Compact(array) => {
-                compact::invoke(&self.converter, *array, Some(id), method, meta, args, out)
-            }
-            Layout::JsonRpc(rpc) => rpc.call(&self.converter, id, kind, method, args, out),
+            Layout::Json => json::frame(converter, envelope, value, &mut out)?,
+            Layout::Compact(array) => compact::frame(converter, *array, envelope, value, &mut out)?,
+            Layout::JsonRpc(rpc) => rpc.frame(converter, envelope, value, &mut out)?,
         }
+        Ok(out)
     }
 
-    pub(crate) fn notify<A: Serialize + ?Sized>(
-        &self,
-        method: &str,
-        meta: &Metadata,
-        args: &A,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        match &self.layout {
-            Layout::Json => json::invoke(&self.converter, None, method, meta, args, out),
-            Layout::Compact(array) => compact::invoke(&self.converter, *array, None, method, meta, args, out),
-            Layout::JsonRpc(rpc) => rpc.notify(&self.converter, method, args, out),
-        }
-    }
-
-    pub(crate) fn ok<T: Serialize + ?Sized>(
-        &self,
-        id: u32,
-        value: &T,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        write!(self, ok(id, value, out))
-    }
-
-    /// Ends a call that gives no value, such as one whose items have all been sent.
-    pub(crate) fn ok_empty(&self, id: u32, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, ok_empty(id, out)));
-    }
-
-    /// Ends a call that failed; `id` 0: about no call. Data goes as it is, and only to a peer of its own format.
-    pub(crate) fn err(&self, id: u32, status: &Status, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, err(id, status, out)));
-    }
-
-    pub(crate) fn item<T: Serialize + ?Sized>(
-        &self,
-        id: u32,
-        value: &T,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        write!(self, item(id, value, out))
-    }
-
-    pub(crate) fn end(&self, id: u32, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, end(id, out)));
-    }
-
-    pub(crate) fn cancel(&self, id: u32, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, cancel(id, out)));
-    }
-
-    pub(crate) fn credit(&self, id: u32, items: u32, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, credit(id, items, out)));
-    }
-
-    pub(crate) fn ping(&self, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, ping(out)));
-    }
-
-    pub(crate) fn go_away(&self, go_away: &GoAway, out: &mut Vec<u8>) {
-        whole(out, |out| write!(self, go_away(go_away, out)));
+    /// Writes a frame that carries none: empty where the layout has no words for it.
+    pub(crate) fn control(&self, control: Control<'_>) -> Vec<u8> {
+        let (converter, mut out) = (&self.converter, Vec::new());
+        let written = match &self.layout {
+            Layout::Json => json::control(converter, control, &mut out),
+            Layout::Compact(array) => compact::control(converter, *array, control, &mut out),
+            Layout::JsonRpc(rpc) => rpc.control(converter, control, &mut out),
+        };
+        // Numbers and text every converter writes (`native` has tried).
+        written.map_or_else(|_| Vec::new(), |()| out)
     }
 
     /// Reads the frames of a message.
@@ -307,15 +273,6 @@ impl Codec {
             Layout::Compact(array) => Reader::Compact(CompactReader::new(self, *array, bytes)),
             Layout::JsonRpc(rpc) => Reader::JsonRpc(JsonRpcReader::new(&self.converter, rpc, bytes)),
         }
-    }
-}
-
-/// Writes what holds numbers and text only. These a converter writes (`Codec::native` has tried); one that does not
-/// even so leaves no half of a frame.
-fn whole(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), ConvertError>) {
-    let start = out.len();
-    if write(out).is_err() {
-        out.truncate(start);
     }
 }
 

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::{END_OF_STREAM, Fault, JsonRpc, UNSUBSCRIBES, ids::RawId, made::Cancel, subscription_name};
 use crate::{
     rpc::{
-        Kind, Status,
-        wire::{GoAway, Hello, json, json::put},
+        Status,
+        wire::{Control, Envelope, json, json::put},
     },
     session::AnyConverter,
 };
@@ -34,41 +34,64 @@ impl Form {
 
 /// The writers of a codec. Metadata does not travel, and neither do greetings and pings.
 impl JsonRpc {
-    pub(crate) fn hello(&self, _: &AnyConverter, _: &Hello, _: &mut Vec<u8>) -> Written {
-        Ok(())
-    }
-
-    pub(crate) fn ping(&self, _: &AnyConverter, _: &mut Vec<u8>) -> Written {
-        Ok(())
-    }
-
-    pub(crate) fn call<A: Serialize + ?Sized>(
+    /// Writes a frame that carries a value.
+    pub(crate) fn frame<T: Serialize + ?Sized>(
         &self,
         converter: &AnyConverter,
-        id: u32,
-        kind: Kind,
-        method: &str,
-        args: &A,
+        envelope: Envelope<'_>,
+        value: &T,
         out: &mut Vec<u8>,
     ) -> Written {
-        invoke(converter, Some(u64::from(id)), method, args, out)?;
-        if kind.has_response_stream() {
-            self.lock().made.begin(id, method);
+        match envelope {
+            Envelope::Call { id, kind, method, .. } => {
+                invoke(converter, Some(u64::from(id)), method, value, out)?;
+                if kind.has_response_stream() {
+                    self.lock().made.begin(id, method);
+                }
+                Ok(())
+            }
+            Envelope::Notify { method, .. } => invoke(converter, None, method, value, out),
+            Envelope::Ok { id } => self.ok(converter, id, value, out),
+            Envelope::Item { id } => self.item(converter, id, value, out),
         }
-        Ok(())
     }
 
-    pub(crate) fn notify<A: Serialize + ?Sized>(
+    /// Writes a frame that carries none.
+    pub(crate) fn control(
         &self,
         converter: &AnyConverter,
-        method: &str,
-        args: &A,
+        control: Control<'_>,
         out: &mut Vec<u8>,
     ) -> Written {
-        invoke(converter, None, method, args, out)
+        match control {
+            Control::Hello(_) | Control::Ping => Ok(()),
+            Control::Done { id } => self.ok(converter, id, &(), out),
+            Control::Err { id, status } => self.err(converter, id, status, out),
+            Control::End { id } => {
+                put(out, format_args!(r#"{{"jsonrpc":"2.0","method":"$/end","params":[{id}]}}"#))
+            }
+            Control::Cancel { id } => match self.lock().made.cancel(id) {
+                Cancel::Unsubscribe { method, subscription } => {
+                    unsubscribe(converter, id, &method, &subscription, out)
+                }
+                Cancel::Request => {
+                    let head = r#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":"#;
+                    put(out, format_args!(r#"{head}{{"id":{id}}}}}"#))
+                }
+                Cancel::Done => Ok(()),
+            },
+            // What this end asked for needs no credit: nobody would understand it.
+            Control::Credit { id, items } => {
+                let state = self.lock();
+                let Some(call) = state.served.call(id) else { return Ok(()) };
+                let raw = call.id.as_str();
+                put(out, format_args!(r#"{{"jsonrpc":"2.0","method":"$/credit","params":[{raw},{items}]}}"#))
+            }
+            Control::GoAway(go_away) => invoke(converter, None, "$/goaway", go_away, out),
+        }
     }
 
-    pub(crate) fn ok<T: Serialize + ?Sized>(
+    fn ok<T: Serialize + ?Sized>(
         &self,
         converter: &AnyConverter,
         id: u32,
@@ -87,17 +110,7 @@ impl JsonRpc {
         Ok(())
     }
 
-    pub(crate) fn ok_empty(&self, converter: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Written {
-        self.ok(converter, id, &(), out)
-    }
-
-    pub(crate) fn err(
-        &self,
-        converter: &AnyConverter,
-        id: u32,
-        status: &Status,
-        out: &mut Vec<u8>,
-    ) -> Written {
+    fn err(&self, converter: &AnyConverter, id: u32, status: &Status, out: &mut Vec<u8>) -> Written {
         let form = match id {
             0 => {
                 out.extend_from_slice(br#"{"jsonrpc":"2.0","id":null,"#);
@@ -112,7 +125,7 @@ impl JsonRpc {
         Ok(())
     }
 
-    pub(crate) fn item<T: Serialize + ?Sized>(
+    fn item<T: Serialize + ?Sized>(
         &self,
         converter: &AnyConverter,
         id: u32,
@@ -135,35 +148,6 @@ impl JsonRpc {
         converter.encode(value, out)?;
         out.extend_from_slice(b"}}");
         Ok(())
-    }
-
-    pub(crate) fn end(&self, _: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Written {
-        put(out, format_args!(r#"{{"jsonrpc":"2.0","method":"$/end","params":[{id}]}}"#))
-    }
-
-    pub(crate) fn cancel(&self, converter: &AnyConverter, id: u32, out: &mut Vec<u8>) -> Written {
-        match self.lock().made.cancel(id) {
-            Cancel::Unsubscribe { method, subscription } => {
-                unsubscribe(converter, id, &method, &subscription, out)
-            }
-            Cancel::Request => {
-                let head = r#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":"#;
-                put(out, format_args!(r#"{head}{{"id":{id}}}}}"#))
-            }
-            Cancel::Done => Ok(()),
-        }
-    }
-
-    /// Gives credit for a stream of the caller. What this end asked for needs none: nobody would understand it.
-    pub(crate) fn credit(&self, _: &AnyConverter, id: u32, items: u32, out: &mut Vec<u8>) -> Written {
-        let state = self.lock();
-        let Some(call) = state.served.call(id) else { return Ok(()) };
-        let raw = call.id.as_str();
-        put(out, format_args!(r#"{{"jsonrpc":"2.0","method":"$/credit","params":[{raw},{items}]}}"#))
-    }
-
-    pub(crate) fn go_away(&self, converter: &AnyConverter, go_away: &GoAway, out: &mut Vec<u8>) -> Written {
-        invoke(converter, None, "$/goaway", go_away, out)
     }
 
     /// Begins the answer of a call that is served, up to what it says. `None`: it has ended, and nothing is written.
