@@ -10,6 +10,7 @@ use crate::rpc::{
     conversation::Conversation,
     lanes::Lane,
     receive::Failure,
+    rooms::Room,
     running::{Running, Task},
     spans,
     stats::count,
@@ -66,7 +67,7 @@ impl Conversation {
         };
         // The end of a stream stands behind its items, which have waited.
         if streams.is_streaming() {
-            return self.send_end(id, Lane::Items, frame, 0);
+            return self.send_end(id, Lane::Items, frame, None);
         }
         if let Some(room) = room.or_else(|| self.connection.rooms.try_take(Lane::Answers, frame.len())) {
             return self.send_end(id, Lane::Answers, frame, room);
@@ -84,11 +85,11 @@ impl Conversation {
     /// Sends the error that ends a call, without waiting for room.
     pub(super) fn reject(&self, id: u32, streaming: bool, status: &Status) {
         let lane = if streaming { Lane::Items } else { Lane::Control };
-        self.send_end(id, lane, self.error(id, status), 0);
+        self.send_end(id, lane, self.error(id, status), None);
     }
 
     /// Sends the one frame that ends a call.
-    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: usize) {
+    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: Room) {
         count(&self.connection.counters.served);
         let codec = &self.connection.codec;
         let mut tables = self.connection.lock();
@@ -96,14 +97,8 @@ impl Conversation {
         if frame.len() as u64 > longest {
             frame = self.error(id, &Status::new(Code::RESOURCE_EXHAUSTED, too_long(frame.len(), longest)));
         }
-        match codec.commit(id, frame) {
-            Some(frame) => {
-                tables.push(lane, frame, room, codec.separator());
-            }
-            None => {
-                drop(tables);
-                self.connection.rooms.give_back(lane, room);
-            }
+        if let Some(frame) = codec.commit(id, frame) {
+            tables.push(lane, frame, room, codec.separator());
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
         error::{Disconnected, End},
         lanes::Lane,
         receive::{Failure, Receive},
-        rooms::{NoRoom, Rooms},
+        rooms::{Room, Rooms},
         running::Running,
         stats::Counters,
         tables::{Made, Tables, too_long},
@@ -111,11 +111,7 @@ impl Connection {
     }
 
     /// Waits for room for a call's frame, and takes it.
-    pub(crate) async fn room_for_call(
-        &self,
-        len: usize,
-        deadline: Option<Instant>,
-    ) -> Result<usize, Failure> {
+    pub(crate) async fn room_for_call(&self, len: usize, deadline: Option<Instant>) -> Result<Room, Failure> {
         if let Some(room) = self.rooms.try_take(Lane::Calls, len) {
             return Ok(room);
         }
@@ -124,7 +120,7 @@ impl Connection {
             Some(deadline) => self.until(deadline, waiting).await.map_err(|_| Failure::Deadline)?,
             None => waiting.await,
         };
-        taken.map_err(|NoRoom| self.lost())
+        taken.map_err(|_| self.lost())
     }
 
     /// Limits a future of a caller, which may run outside of the runtime.
@@ -134,17 +130,9 @@ impl Connection {
     }
 
     /// Sends a call, and waits for its answer from then on.
-    pub(crate) fn start(
-        &self,
-        id: u32,
-        frame: Vec<u8>,
-        room: usize,
-        calling: Calling,
-    ) -> Result<(), Failure> {
+    pub(crate) fn start(&self, id: u32, frame: Vec<u8>, room: Room, calling: Calling) -> Result<(), Failure> {
         let mut tables = self.lock();
         if let Some(failure) = tables.refuses(frame.len()) {
-            drop(tables);
-            self.rooms.give_back(Lane::Calls, room);
             return Err(failure);
         }
         let Calling { slot, deadline, sends } = calling;
@@ -164,11 +152,9 @@ impl Connection {
     }
 
     /// Sends a notification.
-    pub(crate) fn notify(&self, frame: Vec<u8>, room: usize) -> Result<(), Failure> {
+    pub(crate) fn notify(&self, frame: Vec<u8>, room: Room) -> Result<(), Failure> {
         let mut tables = self.lock();
         if let Some(failure) = tables.refuses(frame.len()) {
-            drop(tables);
-            self.rooms.give_back(Lane::Calls, room);
             return Err(failure);
         }
         tables.push(Lane::Calls, frame, room, self.codec.separator());
@@ -219,9 +205,9 @@ impl Connection {
     }
 
     /// Sends a frame, and wakes the task for it. An empty one is what the codec has no words for.
-    pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: usize) {
+    pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>, room: Room) {
         if frame.is_empty() {
-            return self.rooms.give_back(lane, room);
+            return;
         }
         let mut tables = self.lock();
         if tables.end.is_none() {
@@ -232,13 +218,11 @@ impl Connection {
     }
 
     /// Sends an item of a stream; `false` when the stream is over, so that nothing follows the frame that ended it.
-    pub(crate) fn emit(&self, credit: Option<&Credit>, frame: Vec<u8>, room: usize) -> bool {
+    pub(crate) fn emit(&self, credit: Option<&Credit>, frame: Vec<u8>, room: Room) -> bool {
         let mut tables = self.lock();
         let goes = credit.is_none_or(|credit| !credit.is_closed()) && tables.end.is_none();
         // An empty frame is what the codec has no words for, such as an item of a subscription that was given up.
         if !goes || frame.is_empty() {
-            drop(tables);
-            self.rooms.give_back(Lane::Items, room);
             return goes;
         }
         tables.push(Lane::Items, frame, room, self.codec.separator());
@@ -265,12 +249,12 @@ impl Connection {
     /// Tells the peer that nobody waits for a call any more.
     pub(crate) fn cancel(&self, id: u32, made: Made) {
         made.stop_sending();
-        self.push(Lane::Calls, self.codec.control(Control::Cancel { id }), 0);
+        self.push(Lane::Calls, self.codec.control(Control::Cancel { id }), None);
     }
 
     /// Gives credit to the sender of a stream.
     pub(crate) fn give_credit(&self, id: u32, items: u32) {
-        self.push(Lane::Control, self.codec.control(Control::Credit { id, items }), 0);
+        self.push(Lane::Control, self.codec.control(Control::Credit { id, items }), None);
     }
 
     /// Wakes the conversation's task, unless it runs.

@@ -82,7 +82,7 @@ impl Conversation {
     fn hello(&self) {
         let max_message = self.connection.sender.options().limits().max_message_size;
         let hello = self.connection.options.hello(self.connection.role, max_message);
-        self.connection.push(Lane::Control, self.connection.codec.control(Control::Hello(&hello)), 0);
+        self.connection.push(Lane::Control, self.connection.codec.control(Control::Hello(&hello)), None);
     }
 
     /// Holds the conversation up to its end.
@@ -177,7 +177,7 @@ impl Conversation {
     }
 
     fn ping(&mut self, now: Instant) {
-        self.connection.push(Lane::Control, self.connection.codec.control(Control::Ping), 0);
+        self.connection.push(Lane::Control, self.connection.codec.control(Control::Ping), None);
         self.ping_due = self.next_ping(now);
     }
 
@@ -194,7 +194,6 @@ impl Conversation {
             let Some(batch) = batch else { break };
             let message = self.connection.codec.message(batch.frames);
             let sent = self.session.try_send(message);
-            self.connection.rooms.give_back(batch.lane, batch.room);
             match sent {
                 Ok(()) => {}
                 Err(error) if is_full(&error) => {

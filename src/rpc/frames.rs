@@ -76,7 +76,7 @@ impl Conversation {
 
     /// Sends a control frame; the task runs, and sends it before it rests.
     pub(super) fn respond(&self, frame: Vec<u8>) {
-        self.connection.push(Lane::Control, frame, 0);
+        self.connection.push(Lane::Control, frame, None);
     }
 
     fn end_made(&self, id: u32, end: impl FnOnce(&Made)) {

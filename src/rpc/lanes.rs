@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::rpc::rooms::Room;
+
 /// How many bytes of frames share a message.
 const MESSAGE: usize = 16 * 1024;
 
@@ -37,10 +39,9 @@ struct Queue {
 /// Frames that leave in one message.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) lane: Lane,
     pub(crate) frames: Vec<u8>,
-    /// Bytes of the lane's room to give back when the batch has left.
-    pub(crate) room: usize,
+    /// Given back when the batch has left.
+    pub(crate) room: Room,
     /// Bytes of the frames that have taken none.
     unbounded: usize,
 }
@@ -56,22 +57,25 @@ pub(crate) struct Joining {
 
 impl Lanes {
     /// Adds a frame; returns the position of its batch, for [`has_left`](Self::has_left).
-    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: usize, joining: Joining) -> u64 {
+    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
-        let unbounded = if room == 0 { frame.len() } else { 0 };
+        let unbounded = if room.is_none() { frame.len() } else { 0 };
         self.unbounded += unbounded;
         match (joining.separator, queue.batches.back_mut()) {
             (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
                 last.frames.extend_from_slice(between);
                 last.frames.extend_from_slice(&frame);
-                last.room += room;
+                match (&mut last.room, room) {
+                    (Some(all), Some(more)) => all.merge(more),
+                    (all, more) => *all = all.take().or(more),
+                }
                 last.unbounded += unbounded;
                 self.bytes += between.len() + frame.len();
             }
             _ => {
                 self.bytes += frame.len();
-                queue.batches.push_back(Batch { lane, frames: frame, room, unbounded });
+                queue.batches.push_back(Batch { frames: frame, room, unbounded });
             }
         }
         queue.taken + queue.batches.len() as u64 - 1
@@ -140,7 +144,7 @@ mod tests {
     const LINES: Joining = Joining { separator: Some(b"\n"), longest: usize::MAX };
 
     fn push(lanes: &mut Lanes, lane: Lane, frame: &str, joining: Joining) -> u64 {
-        lanes.push(lane, frame.as_bytes().to_vec(), 1, joining)
+        lanes.push(lane, frame.as_bytes().to_vec(), None, joining)
     }
 
     fn drain(lanes: &mut Lanes, slow: bool) -> Vec<String> {
@@ -179,7 +183,7 @@ mod tests {
         }
         assert_eq!(lanes.bytes(), 5);
         let batch = lanes.pop(false, usize::MAX).unwrap();
-        assert_eq!((batch.frames.as_slice(), batch.room), (&b"a\nb\nc"[..], 3));
+        assert_eq!(batch.frames.as_slice(), &b"a\nb\nc"[..]);
         assert_eq!((lanes.bytes(), lanes.is_empty()), (0, true));
     }
 

@@ -240,7 +240,7 @@ impl Sending {
                     return Ok(Reply::default());
                 }
             }
-            connection.push(Lane::Items, connection.codec.control(Control::End { id }), 0);
+            connection.push(Lane::Items, connection.codec.control(Control::End { id }), None);
             Ok(Reply::default())
         };
         Running::new(Task::Sends(id), Box::pin(work), Span::current())

@@ -94,7 +94,7 @@ impl Peer {
         let go_away = GoAway { code, reason: reason.to_owned(), retry };
         let frame = self.connection.codec.control(Control::GoAway(&go_away));
         self.connection.lock().goes = Some(go_away);
-        self.connection.push(Lane::Control, frame, 0);
+        self.connection.push(Lane::Control, frame, None);
         self.closed().await
     }
 

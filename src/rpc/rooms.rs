@@ -1,6 +1,8 @@
 //! Room for what waits to be sent, given out in the order it is asked for. Knows no frame.
 
-use tokio::sync::Semaphore;
+use std::sync::Arc;
+
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::rpc::lanes::Lane;
 
@@ -11,82 +13,44 @@ const CALLS: usize = 64 * 1024;
 /// Bytes of stream items that wait to be sent before the streams wait, in turn.
 const ITEMS: usize = 32 * 1024;
 
+/// Room that frames have taken in their lane; given back when it is dropped. `None` for those that take none.
+pub(crate) type Room = Option<OwnedSemaphorePermit>;
+
 /// Room in each lane that has a bound, in bytes.
 #[derive(Debug)]
-pub(crate) struct Rooms {
-    answers: Room,
-    calls: Room,
-    items: Room,
-}
-
-#[derive(Debug)]
-struct Room {
-    left: Semaphore,
-    all: usize,
-}
-
-/// The conversation has ended, and there will be no room.
-#[derive(Debug)]
-pub(crate) struct NoRoom;
+pub(crate) struct Rooms([Arc<Semaphore>; 3]);
 
 impl Rooms {
     pub(crate) fn new() -> Self {
-        Self { answers: Room::new(ANSWERS), calls: Room::new(CALLS), items: Room::new(ITEMS) }
+        Self([ANSWERS, CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes))))
     }
 
-    /// Takes room for a frame, if there is some, and returns how much it was.
-    pub(crate) fn try_take(&self, lane: Lane, len: usize) -> Option<usize> {
-        match self.of(lane) {
-            Some(room) => room.try_take(len),
-            None => Some(0),
-        }
+    /// Takes room for a frame, if there is some.
+    pub(crate) fn try_take(&self, lane: Lane, len: usize) -> Option<Room> {
+        let Some((left, bytes)) = self.of(lane, len) else { return Some(None) };
+        left.try_acquire_many_owned(bytes).ok().map(Some)
     }
 
-    /// Waits for room for a frame, takes it, and returns how much it was.
-    pub(crate) async fn take(&self, lane: Lane, len: usize) -> Result<usize, NoRoom> {
-        match self.of(lane) {
-            Some(room) => room.take(len).await,
-            None => Ok(0),
-        }
-    }
-
-    /// Gives room back.
-    pub(crate) fn give_back(&self, lane: Lane, bytes: usize) {
-        if let Some(room) = self.of(lane).filter(|_| bytes > 0) {
-            room.left.add_permits(bytes);
-        }
+    /// Waits for room for a frame, and takes it.
+    pub(crate) async fn take(&self, lane: Lane, len: usize) -> Result<Room, AcquireError> {
+        let Some((left, bytes)) = self.of(lane, len) else { return Ok(None) };
+        left.acquire_many_owned(bytes).await.map(Some)
     }
 
     /// Lets nobody wait any more.
     pub(crate) fn close(&self) {
-        [&self.answers, &self.calls, &self.items].iter().for_each(|room| room.left.close());
+        self.0.iter().for_each(|room| room.close());
     }
 
-    fn of(&self, lane: Lane) -> Option<&Room> {
-        match lane {
-            Lane::Control => None,
-            Lane::Answers => Some(&self.answers),
-            Lane::Calls => Some(&self.calls),
-            Lane::Items => Some(&self.items),
-        }
-    }
-}
-
-impl Room {
-    fn new(all: usize) -> Self {
-        Self { left: Semaphore::new(all), all }
-    }
-
-    fn try_take(&self, len: usize) -> Option<usize> {
-        let bytes = len.min(self.all);
-        self.left.try_acquire_many(permits(bytes)).ok()?.forget();
-        Some(bytes)
-    }
-
-    async fn take(&self, len: usize) -> Result<usize, NoRoom> {
-        let bytes = len.min(self.all);
-        self.left.acquire_many(permits(bytes)).await.map_err(|_| NoRoom)?.forget();
-        Ok(bytes)
+    /// A frame of any size finds room in an empty lane.
+    fn of(&self, lane: Lane, len: usize) -> Option<(Arc<Semaphore>, u32)> {
+        let (index, all) = match lane {
+            Lane::Control => return None,
+            Lane::Answers => (0, ANSWERS),
+            Lane::Calls => (1, CALLS),
+            Lane::Items => (2, ITEMS),
+        };
+        Some((Arc::clone(&self.0[index]), permits(len.min(all))))
     }
 }
 
@@ -101,37 +65,42 @@ mod tests {
 
     use super::*;
 
+    fn bytes(room: &Room) -> usize {
+        room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
     #[test]
     fn a_frame_of_any_size_finds_room_in_an_empty_lane() {
         let rooms = Rooms::new();
-        assert_eq!(rooms.try_take(Lane::Items, 10 * ITEMS), Some(ITEMS));
-        assert_eq!(rooms.try_take(Lane::Items, 1), None);
-        assert_eq!(rooms.try_take(Lane::Calls, 1), Some(1));
-        assert_eq!(rooms.try_take(Lane::Control, usize::MAX), Some(0));
+        let all = rooms.try_take(Lane::Items, 10 * ITEMS).unwrap();
+        assert_eq!(bytes(&all), ITEMS);
+        assert!(rooms.try_take(Lane::Items, 1).is_none());
+        assert_eq!(bytes(&rooms.try_take(Lane::Calls, 1).unwrap()), 1);
+        assert!(rooms.try_take(Lane::Control, usize::MAX).unwrap().is_none());
     }
 
     #[tokio::test]
     async fn room_goes_to_who_has_waited_longest() {
         let rooms = Rooms::new();
-        let all = rooms.try_take(Lane::Items, ITEMS).unwrap();
+        let mut all = rooms.try_take(Lane::Items, ITEMS).unwrap().unwrap();
         let large = rooms.take(Lane::Items, 1000);
         let small = async {
             let room = rooms.take(Lane::Items, 1).await.unwrap();
-            (room, rooms.try_take(Lane::Items, 1))
+            (bytes(&room), rooms.try_take(Lane::Items, 1).is_some())
         };
         let release = async {
-            rooms.give_back(Lane::Items, 1);
+            drop(all.split(1));
             tokio::task::yield_now().await;
-            rooms.give_back(Lane::Items, all - 1);
+            drop(all);
         };
-        let (taken, _) = join(join(large, small), release).await;
-        assert_eq!((taken.0.unwrap(), taken.1.0), (1000, 1));
+        let (taken, ()) = join(join(large, small), release).await;
+        assert_eq!((bytes(&taken.0.unwrap()), taken.1.0), (1000, 1));
     }
 
     #[test]
     fn nobody_waits_when_all_is_over() {
         let rooms = Rooms::new();
-        rooms.try_take(Lane::Answers, ANSWERS).unwrap();
+        let _all = rooms.try_take(Lane::Answers, ANSWERS).unwrap();
         rooms.close();
         assert!(rooms.take(Lane::Answers, 1).now_or_never().unwrap().is_err());
     }

@@ -17,6 +17,7 @@ use crate::{
         error::{Disconnected, End},
         lanes::{Joining, Lane, Lanes},
         receive::{Failure, Receive},
+        rooms::Room,
         running::Running,
         wire::{GoAway, Hello},
     },
@@ -83,7 +84,7 @@ impl Tables {
         &mut self,
         lane: Lane,
         frame: Vec<u8>,
-        room: usize,
+        room: Room,
         separator: Option<&'static [u8]>,
     ) -> u64 {
         let longest = usize::try_from(self.longest_message()).unwrap_or(usize::MAX);
