@@ -1,20 +1,18 @@
 //! How a conversation's task ends the calls that it serves. Knows no session.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::time::Instant;
-use tracing::Span;
 
 use crate::rpc::{
     Code, Reply, Status,
     conversation::Conversation,
     lanes::Lane,
     receive::Failure,
-    rooms::Room,
-    running::{Running, Task},
+    running::Task,
     spans,
     stats::count,
-    tables::{Expired, Served, ServedStreams, too_long},
+    tables::{Served, ServedStreams, too_long},
     wire::Control,
 };
 
@@ -34,8 +32,8 @@ impl Conversation {
             (Task::Call(id), result) => {
                 // A call that was cancelled has been answered.
                 let served = result.is_some().then(|| self.connection.lock().served.remove(&id)).flatten();
-                if let Some(Served { deadline, streams, .. }) = served {
-                    self.conclude(id, deadline, streams, result);
+                if let Some(Served { streams, .. }) = served {
+                    self.conclude(id, &streams, result);
                 }
             }
         }
@@ -49,47 +47,29 @@ impl Conversation {
         }
     }
 
-    /// Ends a call with its streams; its answer stays in flight as long as there is no room for it.
-    pub(super) fn conclude(
-        &self,
-        id: u32,
-        deadline: Option<Instant>,
-        streams: ServedStreams,
-        result: Option<Result<Reply, Status>>,
-    ) {
+    /// Ends a call with its streams.
+    pub(super) fn conclude(&self, id: u32, streams: &ServedStreams, result: Option<Result<Reply, Status>>) {
         let Some(result) = result else { return };
         streams.end(over);
-        let (frame, room) = match result {
+        let frame = match result {
             // Without a frame nothing would end the call.
-            Ok(reply) if reply.frame.is_empty() => (self.error(id, &unmade()), None),
-            Ok(reply) => (reply.frame, reply.room),
-            Err(status) => (self.error(id, &status), None),
+            Ok(reply) if reply.frame.is_empty() => self.error(id, &unmade()),
+            Ok(reply) => reply.frame,
+            Err(status) => self.error(id, &status),
         };
         // The end of a stream stands behind its items, which have waited.
-        if streams.is_streaming() {
-            return self.send_end(id, Lane::Items, frame, None);
-        }
-        if let Some(room) = room.or_else(|| self.connection.rooms.try_take(Lane::Answers, frame.len())) {
-            return self.send_end(id, Lane::Answers, frame, room);
-        }
-        let connection = Arc::clone(&self.connection);
-        let waiting = async move {
-            // Without it the conversation is over, and this is not heard of.
-            let room = connection.rooms.take(Lane::Answers, frame.len()).await.unwrap_or_default();
-            Ok(Reply { frame, room: Some(room) })
-        };
-        let waiting = Running::new(Task::Call(id), Box::pin(waiting), Span::none());
-        self.serve(id, deadline, ServedStreams::default(), waiting);
+        let lane = if streams.is_streaming() { Lane::Items } else { Lane::Answers };
+        self.send_end(id, lane, frame);
     }
 
     /// Sends the error that ends a call, without waiting for room.
     pub(super) fn reject(&self, id: u32, streaming: bool, status: &Status) {
         let lane = if streaming { Lane::Items } else { Lane::Control };
-        self.send_end(id, lane, self.error(id, status), None);
+        self.send_end(id, lane, self.error(id, status));
     }
 
     /// Sends the one frame that ends a call.
-    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>, room: Room) {
+    fn send_end(&self, id: u32, lane: Lane, mut frame: Vec<u8>) {
         count(&self.connection.counters.served);
         let codec = &self.connection.codec;
         let mut tables = self.connection.lock();
@@ -98,7 +78,7 @@ impl Conversation {
             frame = self.error(id, &Status::new(Code::RESOURCE_EXHAUSTED, too_long(frame.len(), longest)));
         }
         if let Some(frame) = codec.commit(id, frame) {
-            tables.push(lane, frame, room, codec.separator());
+            self.connection.queue(&mut tables, lane, frame, None);
         }
     }
 
@@ -119,14 +99,10 @@ impl Conversation {
         self.reject(id, served.streams.is_streaming(), &Status::new(code, ""));
     }
 
-    /// Ends the calls whose deadline has passed.
+    /// Ends the calls that are served, and whose deadline has passed.
     pub(super) fn expire(&self, now: Instant) {
-        let Expired { made, served } = self.connection.lock().expire(now);
-        for (id, made) in made {
-            made.slot.fail(Failure::Deadline);
-            self.connection.cancel(id, made);
-        }
-        for (id, served) in served {
+        let late = self.connection.lock().expire_served(now);
+        for (id, served) in late {
             self.drop_handler(id, &served, Code::DEADLINE_EXCEEDED);
         }
     }

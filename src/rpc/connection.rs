@@ -1,8 +1,11 @@
 //! What all that takes part in a conversation shares. Knows no handler; the loop that serves is elsewhere.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Context,
 };
 
 use futures::{future::AbortHandle, task::AtomicWaker};
@@ -15,15 +18,17 @@ use crate::{
     engine::Closed,
     frame::{CloseReason, Role},
     rpc::{
-        Code, Options, Stats, Status,
+        Code, Options, Status,
+        backlog::{Backlog, wake_all},
         credit::Credit,
+        deadlines::Deadlines,
         error::{Disconnected, End},
-        lanes::Lane,
+        lanes::{Joining, Lane},
         receive::{Failure, Receive},
         rooms::{Room, Rooms},
         running::Running,
         stats::Counters,
-        tables::{Made, Tables, too_long},
+        tables::{Made, Tables, earlier, too_long},
         wire::{Codec, Control, Hello},
     },
     session::Sender,
@@ -43,6 +48,8 @@ pub(crate) struct Connection {
     awake: AtomicBool,
     next_id: AtomicU64,
     pub(crate) rooms: Rooms,
+    pub(crate) backlog: Backlog,
+    deadlines: Deadlines,
     /// Whose clock the callers use, wherever they run.
     runtime: Handle,
 }
@@ -59,7 +66,6 @@ impl Connection {
     pub(crate) fn new(codec: Codec, options: Arc<Options>, role: Role, sender: Sender) -> Self {
         Self {
             codec,
-            options,
             role,
             sender,
             counters: Counters::default(),
@@ -71,7 +77,10 @@ impl Connection {
                 Role::Server => 2,
             }),
             rooms: Rooms::new(),
+            backlog: Backlog::new(options.max_queued),
+            deadlines: Deadlines::default(),
             runtime: Handle::current(),
+            options,
         }
     }
 
@@ -130,7 +139,13 @@ impl Connection {
     }
 
     /// Sends a call, and waits for its answer from then on.
-    pub(crate) fn start(&self, id: u32, frame: Vec<u8>, room: Room, calling: Calling) -> Result<(), Failure> {
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        id: u32,
+        frame: Vec<u8>,
+        room: Room,
+        calling: Calling,
+    ) -> Result<(), Failure> {
         let mut tables = self.lock();
         if let Some(failure) = tables.refuses(frame.len()) {
             return Err(failure);
@@ -143,11 +158,15 @@ impl Connection {
             tables.adopted.push(running);
             (abort, credit)
         });
-        let position = tables.push(Lane::Calls, frame, room, self.codec.separator());
+        let position = self.queue(&mut tables, Lane::Calls, frame, room);
         tables.made.insert(id, Made { slot, deadline, position, sends });
-        tables.wait_until(deadline);
+        let due = earlier(tables.made_due, deadline);
+        let comes_earlier = due != std::mem::replace(&mut tables.made_due, due);
         drop(tables);
         self.wake();
+        if comes_earlier {
+            self.deadlines.come_earlier(self, &self.runtime);
+        }
         Ok(())
     }
 
@@ -157,7 +176,7 @@ impl Connection {
         if let Some(failure) = tables.refuses(frame.len()) {
             return Err(failure);
         }
-        tables.push(Lane::Calls, frame, room, self.codec.separator());
+        self.queue(&mut tables, Lane::Calls, frame, room);
         drop(tables);
         self.wake();
         Ok(())
@@ -211,7 +230,7 @@ impl Connection {
         }
         let mut tables = self.lock();
         if tables.end.is_none() {
-            tables.push(lane, frame, room, self.codec.separator());
+            self.queue(&mut tables, lane, frame, room);
         }
         drop(tables);
         self.wake();
@@ -225,7 +244,7 @@ impl Connection {
         if !goes || frame.is_empty() {
             return goes;
         }
-        tables.push(Lane::Items, frame, room, self.codec.separator());
+        self.queue(&mut tables, Lane::Items, frame, room);
         drop(tables);
         self.wake();
         true
@@ -265,9 +284,18 @@ impl Connection {
     }
 
     /// Notes that the task runs.
-    pub(crate) fn runs(&self, cx: &std::task::Context<'_>) {
+    pub(crate) fn runs(&self, cx: &Context<'_>) {
         self.task.register(cx.waker());
         self.awake.store(true, Ordering::Release);
+    }
+
+    /// Adds a frame to what waits to be sent; returns its position in the lane.
+    pub(crate) fn queue(&self, tables: &mut Tables, lane: Lane, frame: Vec<u8>, room: Room) -> u64 {
+        let longest = usize::try_from(tables.longest_message()).unwrap_or(usize::MAX);
+        let joining = Joining { separator: self.codec.separator(), longest };
+        let position = tables.lanes.push(lane, frame, room, joining);
+        self.backlog.note(&tables.lanes);
+        position
     }
 
     /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send, or
@@ -297,9 +325,13 @@ impl Connection {
             .map(|made| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
             .collect();
         tables.lanes.clear();
+        self.backlog.note(&tables.lanes);
+        let waiting = std::mem::take(&mut tables.waiting);
         drop(tables);
+        wake_all(waiting);
         drop(adopted);
         self.rooms.close();
+        self.deadlines.end();
         self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();
@@ -327,25 +359,6 @@ impl Connection {
         }
         drop(tables);
         self.wake();
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let queued = self.sender.queued_bytes();
-        let tables = self.lock();
-        let served_streams = tables.served.values().filter(|served| served.is_stream()).count();
-        let made_streams =
-            tables.made.values().filter(|made| made.slot.is_stream() || made.sends.is_some()).count();
-        Stats {
-            calls_in_flight: tables.made.len(),
-            served_in_flight: tables.served.len() + self.counters.notifications.load(Ordering::Relaxed),
-            streams_in_flight: served_streams + made_streams,
-            queued_bytes: tables.lanes.bytes() + queued,
-            served: load(&self.counters.served),
-            refused: load(&self.counters.refused),
-            dropped_handlers: load(&self.counters.dropped_handlers),
-            credit_stalls: load(&self.counters.credit_stalls),
-        }
     }
 
     /// Returns how the session ended, if it did.

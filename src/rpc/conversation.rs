@@ -14,16 +14,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::{
     frame::{CloseCode, CloseReason, Role},
     rpc::{
-        Router, connection::Connection, error::End, lanes::Lane, running::Running, tables::earlier,
-        wire::Control,
+        Router, connection::Connection, error::End, frames::Walk, lanes::Lane, patience::Patience,
+        running::Running, turn::Turn, wire::Control,
     },
-    session::{SendErrorKind, Session},
+    session::{Session, give_way},
 };
 
-/// Messages that are handled, and handlers that are continued, before others have their turn.
-const TURN: usize = 64;
-/// Bytes that wait in the session before calls and stream items wait here, where answers can still pass them.
-const SESSION_QUEUE: usize = 32 * 1024;
 /// A time that is far enough away to mean never.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -32,7 +28,14 @@ pub(crate) struct Conversation {
     pub(super) connection: Arc<Connection>,
     pub(super) router: Arc<Router>,
     pub(super) running: FuturesUnordered<Running>,
-    session: Session,
+    pub(super) session: Session,
+    /// The message whose frames are being handled.
+    pub(super) walk: Option<Walk>,
+    pub(super) turn: Arc<Turn>,
+    handlers_first: bool,
+    /// Whether handlers wait for the peer to take what is there for it.
+    waits: bool,
+    pub(super) patience: Patience,
     /// Whether the peer's hello has come.
     pub(super) greeted: bool,
     hello_due: Option<Instant>,
@@ -41,7 +44,7 @@ pub(crate) struct Conversation {
     /// When the timer wakes the task; `None` while nothing is due.
     armed: Option<Instant>,
     /// Completes when the session has sent what it holds; calls and items wait for it.
-    flushed: Option<BoxFuture<'static, ()>>,
+    pub(super) flushed: Option<BoxFuture<'static, ()>>,
 }
 
 /// Why this end closes a conversation.
@@ -60,6 +63,11 @@ impl Conversation {
             router,
             running: FuturesUnordered::new(),
             session,
+            walk: None,
+            turn: Arc::new(Turn::new()),
+            handlers_first: false,
+            waits: false,
+            patience: Patience::default(),
             greeted: json_rpc,
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
             ping_due: None,
@@ -90,28 +98,42 @@ impl Conversation {
         if let Err(fatal) = poll_fn(|cx| self.poll(cx)).await {
             self.close(fatal);
         }
+        self.end();
+        self.turn.begin();
+        for handler in std::mem::take(&mut self.running) {
+            drop(handler);
+            if self.turn.step() {
+                tokio::task::yield_now().await;
+                self.turn.begin();
+            }
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
-        for _ in 0..TURN {
+        self.turn.begin();
+        // Frames and handlers have the first steps of a turn by turns, so that neither keeps the other waiting.
+        self.handlers_first ^= true;
+        if self.handlers_first {
+            self.run_handlers(cx);
+        }
+        while !self.turn.step() {
             self.connection.runs(cx);
-            let received = self.receive(cx)?;
-            if received == Received::End {
+            if self.receive(cx)? == Received::End {
                 return Poll::Ready(Ok(()));
             }
             self.adopt();
-            let more = self.run_handlers(cx);
+            self.run_handlers(cx);
             self.keep_time(cx)?;
             self.send(cx)?;
-            if received == Received::More || more {
+            if self.turn.is_over() {
                 break;
             }
-            if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) {
+            if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) && !self.is_released() {
                 return Poll::Pending;
             }
         }
         // There is more to do, and others have their turn first.
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Poll::Pending
     }
 
@@ -123,37 +145,60 @@ impl Conversation {
         self.ping_due = self.next_ping(Instant::now());
     }
 
-    /// Handles messages that have come, some at a time.
+    /// Handles frames that have come, some at a time.
     fn receive(&mut self, cx: &mut Context<'_>) -> Result<Received, Fatal> {
-        for _ in 0..TURN {
+        loop {
+            if let Some(walk) = self.walk.take() {
+                self.walk = self.go_on(walk, cx)?;
+            }
+            if self.walk.is_some() {
+                let ended =
+                    self.connection.backlog.holds_frames() && self.connection.sender.try_closed().is_some();
+                return Ok(if ended { Received::End } else { Received::Some });
+            }
             match self.session.poll_receive(cx) {
-                Poll::Pending => return Ok(Received::All),
-                Poll::Ready(Ok(Some(message))) => self.handle(&message, cx)?,
+                Poll::Pending => return Ok(Received::Some),
+                Poll::Ready(Ok(Some(message))) => self.walk = Some(Walk::new(message)),
                 Poll::Ready(Ok(None) | Err(_)) => return Ok(Received::End),
             }
         }
-        Ok(Received::More)
     }
 
     /// Takes over what callers have left.
     fn adopt(&mut self) {
         let adopted = std::mem::take(&mut self.connection.lock().adopted);
-        self.running.extend(adopted);
+        self.running.extend(adopted.into_iter().map(|running| running.within(&self.turn)));
     }
 
-    /// Continues handlers; tells whether some are left that could go on.
-    pub(super) fn run_handlers(&mut self, cx: &mut Context<'_>) -> bool {
-        for _ in 0..TURN {
-            let Poll::Ready(Some((task, result))) = self.running.poll_next_unpin(cx) else { return false };
+    /// Continues handlers, some at a time.
+    pub(super) fn run_handlers(&mut self, cx: &mut Context<'_>) {
+        self.waits = false;
+        while !self.turn.is_over() {
+            self.waits = self.connection.backlog.holds_handlers();
+            if self.waits {
+                return;
+            }
+            let Poll::Ready(Some((task, result))) = self.running.poll_next_unpin(cx) else { return };
             self.finish(task, result);
         }
-        true
+    }
+
+    /// Tells whether something can go on that has waited for the peer to take what is there for it.
+    fn is_released(&self) -> bool {
+        let backlog = &self.connection.backlog;
+        self.walk.is_some() && !backlog.holds_frames() || self.waits && !backlog.holds_handlers()
+    }
+
+    /// Tells whether something waits for the peer to take what is there for it.
+    pub(super) fn is_held(&self) -> bool {
+        self.walk.is_some() && self.connection.backlog.holds_frames() || self.waits
     }
 
     /// Ends what is out of time, and waits for what is next.
     fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
         loop {
-            let due = earlier(self.connection.lock().due, earlier(self.hello_due, self.ping_due));
+            let due = [self.connection.lock().due, self.hello_due, self.ping_due, self.patience.due()];
+            let due = due.into_iter().flatten().min();
             self.armed = due;
             let Some(due) = due else { return Ok(()) };
             let now = Instant::now();
@@ -168,6 +213,9 @@ impl Conversation {
             }
             if self.hello_due.is_some_and(|due| due <= now) {
                 return Err(Fatal::new(super::HELLO_TIMEOUT, "no hello in time"));
+            }
+            if self.patience.is_over(self.connection.sender.queued_bytes(), now) {
+                return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
             }
             if self.ping_due.is_some_and(|due| due <= now) {
                 self.ping(now);
@@ -186,78 +234,21 @@ impl Conversation {
         interval.and_then(|interval| now.checked_add(interval))
     }
 
-    /// Gives the session what it may send, and closes the connection when the peer reads too slowly for the answers.
-    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
-        loop {
-            let (slow, room) = (self.is_slow(cx), self.room());
-            let batch = self.connection.lock().lanes.pop(slow, room);
-            let Some(batch) = batch else { break };
-            let message = self.connection.codec.message(batch.frames);
-            let sent = self.session.try_send(message);
-            match sent {
-                Ok(()) => {}
-                Err(error) if is_full(&error) => {
-                    return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
-                }
-                // What remains to be said is in the end that is received next.
-                Err(_) => break,
-            }
-        }
-        // All else waits for room, before it comes here.
-        if self.connection.lock().lanes.unbounded() > self.connection.options.max_queued {
-            return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
-        }
-        // The session wakes its waiters, which is not for the lock.
-        let closes = self.connection.lock().closes();
-        if let Some(reason) = closes {
-            self.connection.sender.start_close(reason);
-        }
-        if self.is_gone() {
-            return Err(Fatal::new(super::GOING_AWAY, "going away"));
-        }
-        Ok(())
-    }
-
-    /// Tells whether so much waits in the session that only control frames should follow.
-    fn is_slow(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.flushed.is_none() && self.has_room() {
-            return false;
-        }
-        let sender = &self.connection.sender;
-        let flushed = self.flushed.get_or_insert_with(|| {
-            let sender = sender.clone();
-            Box::pin(async move {
-                // The end of the conversation is told to who receives.
-                let _ = sender.flush().await;
-            })
-        });
-        let slow = flushed.as_mut().poll(cx).is_pending();
-        if !slow {
-            self.flushed = None;
-        }
-        slow
-    }
-
-    /// Tells whether the session takes the next message of any lane.
-    fn has_room(&self) -> bool {
-        let queued = self.connection.sender.queued_bytes();
-        queued == 0 || queued < SESSION_QUEUE && self.connection.lock().lanes.next_len() <= self.room()
-    }
-
-    /// Returns how long a message may be that the session takes now. An empty session takes any.
-    fn room(&self) -> usize {
-        match self.connection.sender.queued_bytes() {
-            0 => usize::MAX,
-            queued => self.connection.options.max_queued.saturating_sub(queued),
-        }
-    }
-
     /// Tells whether this end goes away and has nothing left to do.
-    fn is_gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         let tables = self.connection.lock();
         let notifications = self.connection.counters.notifications.load(Relaxed);
         // What else runs sends the streams of this end's own calls, which may never end.
         tables.goes.is_some() && tables.served.is_empty() && notifications == 0 && tables.lanes.is_empty()
+    }
+
+    /// Lets nobody wait any more, however the task ended.
+    fn end(&self) {
+        let end = match self.connection.sender.try_closed() {
+            Some(closed) => End::Closed(closed),
+            None => End::Here("the conversation's task has ended".into()),
+        };
+        self.connection.end(end);
     }
 
     fn close(&self, fatal: Fatal) {
@@ -277,10 +268,8 @@ impl Conversation {
 /// How much was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Received {
-    /// All there is.
-    All,
-    /// As much as others let it.
-    More,
+    /// All there is, or as much as is to be handled now.
+    Some,
     /// The conversation has ended.
     End,
 }
@@ -292,16 +281,7 @@ impl Fatal {
 }
 
 impl Drop for Conversation {
-    /// Nothing waits on, however the task ended.
     fn drop(&mut self) {
-        let end = match self.connection.sender.try_closed() {
-            Some(closed) => End::Closed(closed),
-            None => End::Here("the conversation's task has ended".into()),
-        };
-        self.connection.end(end);
+        self.end();
     }
-}
-
-fn is_full(error: &crate::session::SessionError) -> bool {
-    matches!(error, crate::session::SessionError::Send(error) if *error.kind() == SendErrorKind::Full)
 }

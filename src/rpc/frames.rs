@@ -11,7 +11,7 @@ use crate::rpc::{
     receive::Failure,
     spans,
     tables::Made,
-    wire::{BadFrame, Control, Head, Reader},
+    wire::{BadFrame, Control, Head, Place, Reader},
 };
 
 impl From<BadFrame> for Fatal {
@@ -20,26 +20,50 @@ impl From<BadFrame> for Fatal {
     }
 }
 
+/// A message whose frames are being handled, and how far.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    message: Message,
+    place: Place,
+}
+
+impl Walk {
+    pub(super) fn new(message: Message) -> Self {
+        Self { message, place: Place::default() }
+    }
+}
+
 impl Conversation {
-    /// Handles the frames of a message.
-    pub(super) fn handle(&mut self, message: &Message, cx: &mut Context<'_>) -> Result<(), Fatal> {
+    /// Handles the next frames of a message, as many as this turn lets it and as the peer has taken answers for.
+    /// Gives the message back when it has more of them.
+    pub(super) fn go_on(&mut self, walk: Walk, cx: &mut Context<'_>) -> Result<Option<Walk>, Fatal> {
         let connection = Arc::clone(&self.connection);
-        let mut reader = connection.codec.reader(message);
-        while let Some(head) = reader.next()? {
-            if !self.greeted && !matches!(head, Head::Hello(_)) {
-                return Err(Fatal::new(super::BAD_FRAME, "the first frame is no hello"));
+        let mut reader = connection.codec.reader_at(&walk.message, walk.place);
+        let place = loop {
+            let pauses = self.turn.is_over() || connection.backlog.holds_frames();
+            if pauses && let Some(place) = reader.place(&walk.message) {
+                break Some(place);
             }
-            if let Head::Invoke { method } = &head {
-                self.invoke(method, &mut reader, cx)?;
-                continue;
-            }
-            let cancels = matches!(head, Head::Cancel { .. });
-            self.take(head, &mut reader)?;
-            reader.finish()?;
-            if cancels {
-                // The handler is gone before the next call begins.
-                self.run_handlers(cx);
-            }
+            let Some(head) = reader.next()? else { break None };
+            self.handle(head, &mut reader, cx)?;
+            self.turn.step();
+        };
+        Ok(place.map(|place| Walk { message: walk.message, place }))
+    }
+
+    fn handle(&mut self, head: Head<'_>, reader: &mut Reader<'_>, cx: &mut Context<'_>) -> Result<(), Fatal> {
+        if !self.greeted && !matches!(head, Head::Hello(_)) {
+            return Err(Fatal::new(super::BAD_FRAME, "the first frame is no hello"));
+        }
+        if let Head::Invoke { method } = &head {
+            return self.invoke(method, reader, cx);
+        }
+        let cancels = matches!(head, Head::Cancel { .. });
+        self.take(head, reader)?;
+        reader.finish()?;
+        if cancels {
+            // The handler is gone before the next call begins.
+            self.run_handlers(cx);
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ const MESSAGE: usize = 16 * 1024;
 /// Which frames pass which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Control frames, and refusals. They do not wait for the peer to read.
+    /// Control frames, and refusals. While many wait, no frame is handled that could bring more of them.
     Control,
-    /// Answers of calls that are no streams.
+    /// Answers of calls that are no streams. While many wait, no handler is continued that could bring more of them.
     Answers,
     /// Calls, notifications, and what cancels calls.
     Calls,
@@ -25,13 +25,13 @@ pub(crate) enum Lane {
 pub(crate) struct Lanes {
     lanes: [Queue; 4],
     bytes: usize,
-    /// Those of them that have taken no room.
-    unbounded: usize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     batches: VecDeque<Batch>,
+    /// Bytes of the frames that have taken no room.
+    roomless: usize,
     /// How many batches were taken since the beginning.
     taken: u64,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Batch {
     /// Given back when the batch has left.
     pub(crate) room: Room,
     /// Bytes of the frames that have taken none.
-    unbounded: usize,
+    roomless: usize,
 }
 
 /// How frames are put together.
@@ -57,11 +57,11 @@ pub(crate) struct Joining {
 
 impl Lanes {
     /// Adds a frame; returns the position of its batch, for [`has_left`](Self::has_left).
-    pub(crate) fn push(&mut self, lane: Lane, frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
+    pub(crate) fn push(&mut self, lane: Lane, mut frame: Vec<u8>, room: Room, joining: Joining) -> u64 {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
-        let unbounded = if room.is_none() { frame.len() } else { 0 };
-        self.unbounded += unbounded;
+        let roomless = if room.is_none() { frame.len() } else { 0 };
+        queue.roomless += roomless;
         match (joining.separator, queue.batches.back_mut()) {
             (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
                 last.frames.extend_from_slice(between);
@@ -70,12 +70,16 @@ impl Lanes {
                     (Some(all), Some(more)) => all.merge(more),
                     (all, more) => *all = all.take().or(more),
                 }
-                last.unbounded += unbounded;
+                last.roomless += roomless;
                 self.bytes += between.len() + frame.len();
             }
             _ => {
+                if frame.len() > longest {
+                    // Up to half of what a long frame was written into is empty.
+                    frame.shrink_to_fit();
+                }
                 self.bytes += frame.len();
-                queue.batches.push_back(Batch { frames: frame, room, unbounded });
+                queue.batches.push_back(Batch { frames: frame, room, roomless });
             }
         }
         queue.taken + queue.batches.len() as u64 - 1
@@ -89,7 +93,7 @@ impl Lanes {
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
-        self.unbounded -= batch.unbounded;
+        queue.roomless -= batch.roomless;
         Some(batch)
     }
 
@@ -114,9 +118,19 @@ impl Lanes {
         self.lanes.iter().find_map(|queue| queue.batches.front()).map_or(0, |batch| batch.frames.len())
     }
 
-    /// Returns how many bytes wait that have taken no room, such as the frames that end streams.
-    pub(crate) fn unbounded(&self) -> usize {
-        self.unbounded
+    /// Returns how many bytes wait that frames of the peer bring about: control frames, refusals, ends of streams.
+    pub(crate) fn responses(&self) -> usize {
+        self.roomless(Lane::Control) + self.roomless(Lane::Items)
+    }
+
+    /// Returns how many bytes wait that handlers bring about: answers, ends of streams.
+    pub(crate) fn results(&self) -> usize {
+        self.roomless(Lane::Answers) + self.roomless(Lane::Items)
+    }
+
+    /// Returns how many bytes wait in a lane that have taken no room.
+    fn roomless(&self, lane: Lane) -> usize {
+        self.lanes[lane as usize].roomless
     }
 
     /// Returns how many bytes wait.
@@ -126,8 +140,10 @@ impl Lanes {
 
     /// Drops what waits.
     pub(crate) fn clear(&mut self) {
-        self.lanes.iter_mut().for_each(|queue| queue.batches = VecDeque::new());
-        (self.bytes, self.unbounded) = (0, 0);
+        for queue in &mut self.lanes {
+            (queue.batches, queue.roomless) = (VecDeque::new(), 0);
+        }
+        self.bytes = 0;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::rpc::{Context, Status, rooms::Room, running::Handling};
+use crate::rpc::{Context, Status, running::Handling};
 
 /// One function around every call, of each kind, on either side: it looks at a call, lets it go on, refuses it, or
 /// changes what becomes of it.
@@ -76,12 +76,10 @@ impl fmt::Debug for Next<'_> {
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) frame: Vec<u8>,
-    /// The room that it has waited for.
-    pub(crate) room: Option<Room>,
 }
 
 impl Reply {
     pub(crate) fn new(frame: Vec<u8>) -> Self {
-        Self { frame, room: None }
+        Self { frame }
     }
 }

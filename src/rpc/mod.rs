@@ -2,12 +2,14 @@
 //! sessions, servers and clients by their public faces.
 
 mod answers;
+mod backlog;
 mod call;
 mod code;
 mod connection;
 mod context;
 mod conversation;
 mod credit;
+mod deadlines;
 mod emitter;
 mod error;
 mod frames;
@@ -19,6 +21,7 @@ mod method;
 mod middleware;
 mod mount;
 mod options;
+mod patience;
 mod peer;
 mod protocol;
 mod receive;
@@ -26,13 +29,16 @@ mod returns;
 mod rooms;
 mod router;
 mod running;
+mod sending;
 mod serve;
 mod service;
 mod spans;
+mod spawned;
 mod stats;
 mod status;
 mod streaming;
 mod tables;
+mod turn;
 mod wire;
 
 pub use call::{Call, Notify, StreamCall};

@@ -32,6 +32,7 @@ pub struct Options {
     pub(crate) streams: usize,
     pub(crate) window: u32,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) max_deadline: Option<Duration>,
     pub(crate) hello_timeout: Duration,
     pub(crate) max_queued: usize,
     pub(crate) ping_interval: Option<Duration>,
@@ -48,8 +49,9 @@ impl Default for Options {
             streams: 64,
             window: 32,
             deadline: Some(Duration::from_secs(30)),
+            max_deadline: Some(Duration::from_secs(5 * 60)),
             hello_timeout: Duration::from_secs(10),
-            max_queued: 1024 * 1024,
+            max_queued: 256 * 1024,
             ping_interval: None,
             token: None,
             schema: None,
@@ -105,6 +107,14 @@ impl Options {
         self
     }
 
+    /// Limits how long a call of the peer with one answer, or a notification, may take whatever deadline it names;
+    /// then its handler is dropped, and it is answered DEADLINE_EXCEEDED. `None` for no limit. Default: 5 minutes.
+    #[must_use]
+    pub fn max_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.max_deadline = deadline.into();
+        self
+    }
+
     /// Sets the time for the peer's hello to arrive; then the connection is closed with 4408. Default: 10 s.
     #[must_use]
     pub fn hello_timeout(mut self, timeout: Duration) -> Self {
@@ -112,8 +122,10 @@ impl Options {
         self
     }
 
-    /// Limits the bytes that wait for a peer that reads too slowly; over it the connection is closed with 4008. Calls
-    /// and stream items wait long before; what reaches this limit are answers. Default: 1 MiB.
+    /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length. Beyond it
+    /// no frame of the peer is handled that could bring more refusals about, and no handler is continued that could
+    /// bring more answers about, until the peer has read some; when it takes nothing for 10 s, the connection is closed
+    /// with 4008. Default: 256 KiB.
     #[must_use]
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.max_queued = bytes.max(1);

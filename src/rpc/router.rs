@@ -30,6 +30,7 @@ use crate::rpc::{
 pub struct Router {
     pub(crate) options: Arc<Options>,
     pub(crate) chain: Chain,
+    pub(crate) spawned: bool,
     methods: HashMap<Cow<'static, str>, Method>,
     services: Vec<&'static Descriptor>,
 }
@@ -135,6 +136,20 @@ impl Router {
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         let added: Arc<dyn Middleware> = Arc::new(middleware);
         self.chain = self.chain.iter().cloned().chain([added]).collect();
+        self
+    }
+
+    /// Runs each handler in a task of its own, for handlers that compute: they use other threads of the runtime, and
+    /// while one computes, its thread's other tasks go on elsewhere ([`block_in_place`](tokio::task::block_in_place)).
+    /// That costs some microseconds a call. Without it a connection's handlers run in the connection's own task, which
+    /// is cheaper for those that wait rather than compute.
+    ///
+    /// Results, errors, panics, deadlines, limits and the order of a stream's items are the same. A handler whose call
+    /// has ended is dropped at its next `await`, and counts as in flight until then. On a runtime of one thread a
+    /// handler that computes holds up all others.
+    #[must_use]
+    pub fn spawned(mut self) -> Self {
+        self.spawned = true;
         self
     }
 

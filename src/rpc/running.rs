@@ -4,6 +4,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -11,7 +12,7 @@ use futures::future::{AbortHandle, Abortable};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
-use crate::rpc::{Code, Reply, Status, spans};
+use crate::rpc::{Code, Reply, Status, spans, turn::Turn};
 
 /// What a handler, or what stands in for one, becomes.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
@@ -21,6 +22,8 @@ pub(crate) struct Running {
     work: Work,
     /// Polls it only as long as it was not aborted.
     guard: Option<Abortable<std::future::Pending<()>>>,
+    /// Polls it only as long as its conversation has its turn.
+    turn: Option<Arc<Turn>>,
     task: Task,
     span: Span,
 }
@@ -36,13 +39,13 @@ pub(crate) enum Task {
     Sends(u32),
 }
 
-/// A future whose drop does not panic either.
-struct Work(Option<Handling>);
+/// A future whose drop does not panic.
+pub(crate) struct Work(Option<Handling>);
 
 impl Running {
     /// Begins work that nobody can abort.
     pub(crate) fn new(task: Task, work: Handling, span: Span) -> Self {
-        Self { work: Work(Some(work)), guard: None, task, span }
+        Self { work: Work::new(work), guard: None, turn: None, task, span }
     }
 
     /// Polls it for the first time.
@@ -66,6 +69,12 @@ impl Running {
         self.guard = Some(Abortable::new(std::future::pending(), registration));
         handle
     }
+
+    /// Makes it keep to a turn, of which each poll is a step.
+    pub(crate) fn within(mut self, turn: &Arc<Turn>) -> Self {
+        self.turn = Some(Arc::clone(turn));
+        self
+    }
 }
 
 impl Future for Running {
@@ -74,15 +83,24 @@ impl Future for Running {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let Some(turn) = &this.turn {
+            if turn.is_over() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            turn.step();
+        }
         if let Some(guard) = &mut this.guard
             && Pin::new(guard).poll(cx).is_ready()
         {
             this.work.end();
             return Poll::Ready((this.task, None));
         }
-        let Some(work) = &mut this.work.0 else { return Poll::Ready((this.task, None)) };
+        if this.work.0.is_none() {
+            return Poll::Ready((this.task, None));
+        }
         let span = this.span.enter();
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| this.work.poll(cx)));
         drop(span);
         let result = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -104,7 +122,17 @@ impl Future for Running {
 }
 
 impl Work {
-    fn end(&mut self) {
+    pub(crate) fn new(work: Handling) -> Self {
+        Self(Some(work))
+    }
+
+    /// Polls the future; one that has ended is pending for ever.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
+        self.0.as_mut().map_or(Poll::Pending, |work| work.as_mut().poll(cx))
+    }
+
+    /// Drops the future.
+    pub(crate) fn end(&mut self) {
         let work = self.0.take();
         // What a handler has held may panic when dropped; the connection goes on.
         if catch_unwind(AssertUnwindSafe(move || drop(work))).is_err() {

@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     task::Context,
+    time::Duration,
 };
 
 use converse_core::ConvertError;
@@ -14,8 +15,9 @@ use crate::rpc::{
     conversation::{Conversation, Fatal},
     method::{Ends, Prepared},
     middleware::Next,
-    running::{Handling, Running, Task},
+    running::{Handling, Running, Task, Work},
     spans,
+    spawned::spawn,
     stats::count,
     tables::{Served, ServedStreams},
     wire::Reader,
@@ -57,7 +59,10 @@ impl Conversation {
     fn is_full(&self, method: Option<&Method>) -> Option<Status> {
         let tables = self.connection.lock();
         let limit = self.connection.options.in_flight_of(self.connection.role);
-        let in_flight = tables.served.len() + self.connection.counters.notifications.load(Relaxed);
+        let counters = &self.connection.counters;
+        let in_flight = tables.served.len() + counters.notifications.load(Relaxed);
+        // A handler that computes in a task of its own outlives its call, until it comes to an await.
+        let in_flight = in_flight.max(counters.spawned.load(Relaxed));
         if in_flight >= limit {
             return Some(Status::new(Code::RESOURCE_EXHAUSTED, format!("more than {limit} calls in flight")));
         }
@@ -115,7 +120,10 @@ impl Conversation {
     ) {
         let kind = method.kind();
         let otherwise = if kind.has_response_stream() { None } else { self.connection.options.deadline };
-        let deadline = metadata.deadline.or(otherwise).and_then(|time| Instant::now().checked_add(time));
+        // Who asks for a stream may wait for it as long as it lasts.
+        let most = if kind.has_response_stream() { None } else { self.connection.options.max_deadline };
+        let deadline =
+            shorter(metadata.deadline.or(otherwise), most).and_then(|time| Instant::now().checked_add(time));
         let credit = kind.has_response_stream().then(|| Arc::new(self.connection.response_credit()));
         let span = spans::served(method.name(), &metadata);
         if let Some(id) = id.filter(|_| kind.has_response_stream()) {
@@ -128,36 +136,33 @@ impl Conversation {
         let streams = ServedStreams { receives, credit };
         let about = About { side: Side::Served, method: method.shared_name(), kind, metadata, deadline };
         let cx_call = context::Context::new(Arc::clone(&self.connection), about);
-        let work = self.within_middleware(cx_call, Box::new(move |cx| invoke(cx, ends)));
-        let task = id.map_or(Task::Notification, Task::Call);
-        let mut running = Running::new(task, work, span);
+        let mut work = self.within_middleware(cx_call, Box::new(move |cx| invoke(cx, ends)));
+        if self.router.spawned {
+            work = spawn(Work::new(work), Arc::clone(&self.connection), span.clone());
+        }
+        let mut running = Running::new(id.map_or(Task::Notification, Task::Call), work, span);
         // Most handlers end at once: they need no place in any table.
-        match (running.now(cx), id) {
+        let ended = if self.connection.backlog.holds_handlers() { None } else { running.now(cx) };
+        match (ended, id) {
             (Some((_, result)), None) => self.notified(result),
-            (Some((_, result)), Some(id)) => self.conclude(id, deadline, streams, result),
+            (Some((_, result)), Some(id)) => self.conclude(id, &streams, result),
             (None, Some(id)) => self.serve(id, deadline, streams, running),
             (None, None) => {
                 self.connection.counters.notifications.fetch_add(1, Relaxed);
                 deadline.into_iter().for_each(|deadline| running.end_at(deadline));
-                self.running.push(running);
+                self.running.push(running.within(&self.turn));
             }
         }
     }
 
-    /// Notes a call whose handler, or whose answer, waits.
-    pub(super) fn serve(
-        &self,
-        id: u32,
-        deadline: Option<Instant>,
-        streams: ServedStreams,
-        mut running: Running,
-    ) {
+    /// Notes a call whose handler waits.
+    fn serve(&self, id: u32, deadline: Option<Instant>, streams: ServedStreams, mut running: Running) {
         let abort = running.abortable();
         let mut tables = self.connection.lock();
         tables.wait_until(deadline);
         tables.served.insert(id, Served { abort, deadline, streams });
         drop(tables);
-        self.running.push(running);
+        self.running.push(running.within(&self.turn));
     }
 
     fn within_middleware(
@@ -171,6 +176,11 @@ impl Conversation {
         let chain = Arc::clone(&self.router.chain);
         Box::pin(async move { Next::new(&chain, last).run(&mut cx).await })
     }
+}
+
+/// Returns the shorter of two times that may not be limited.
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 fn unfit(name: &str, error: &ConvertError) -> Status {

@@ -1,6 +1,8 @@
-//! What a conversation counts. Knows no table.
+//! What a conversation counts. Knows no handler.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use crate::rpc::connection::Connection;
 
 /// The state of a conversation, as [`Peer::stats`](crate::rpc::Peer::stats) reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,10 +30,34 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) notifications: AtomicUsize,
+    /// Handlers in tasks of their own that were not dropped yet.
+    pub(crate) spawned: AtomicUsize,
     pub(crate) served: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) dropped_handlers: AtomicU64,
     pub(crate) credit_stalls: AtomicU64,
+}
+
+impl Connection {
+    /// Returns the state of the conversation.
+    pub(crate) fn stats(&self) -> Stats {
+        let load = |counter: &AtomicU64| counter.load(Relaxed);
+        let queued = self.sender.queued_bytes();
+        let tables = self.lock();
+        let served_streams = tables.served.values().filter(|served| served.is_stream()).count();
+        let made_streams =
+            tables.made.values().filter(|made| made.slot.is_stream() || made.sends.is_some()).count();
+        Stats {
+            calls_in_flight: tables.made.len(),
+            served_in_flight: tables.served.len() + self.counters.notifications.load(Relaxed),
+            streams_in_flight: served_streams + made_streams,
+            queued_bytes: tables.lanes.bytes() + queued,
+            served: load(&self.counters.served),
+            refused: load(&self.counters.refused),
+            dropped_handlers: load(&self.counters.dropped_handlers),
+            credit_stalls: load(&self.counters.credit_stalls),
+        }
+    }
 }
 
 /// Adds one.

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     sync::Arc,
+    task::Waker,
 };
 
 use futures::future::AbortHandle;
@@ -15,9 +16,8 @@ use crate::{
         Code, Status,
         credit::Credit,
         error::{Disconnected, End},
-        lanes::{Joining, Lane, Lanes},
+        lanes::Lanes,
         receive::{Failure, Receive},
-        rooms::Room,
         running::Running,
         wire::{GoAway, Hello},
     },
@@ -31,8 +31,10 @@ pub(crate) struct Tables {
     pub(crate) served: HashMap<u32, Served, Hashing>,
     /// What callers have left for the conversation's task to run.
     pub(crate) adopted: Vec<Running>,
-    /// When the next deadline is due, or earlier.
+    /// When the next deadline of the task is due, or earlier: of calls that are served, and of the close.
     pub(crate) due: Option<Instant>,
+    /// When the next deadline of calls that this end has made is due, or earlier.
+    pub(crate) made_due: Option<Instant>,
     /// What the peer has said first.
     pub(crate) peer: Option<Arc<Hello>>,
     /// The peer takes no new calls.
@@ -41,6 +43,8 @@ pub(crate) struct Tables {
     pub(crate) goes: Option<GoAway>,
     /// This end closes the connection once the conversation's task has sent what waits, or then at the latest.
     pub(crate) closes: Option<(CloseReason, Option<Instant>)>,
+    /// Handlers in tasks of their own that wait until the peer has taken what is there for it.
+    pub(crate) waiting: Vec<Waker>,
     /// How the conversation ended.
     pub(crate) end: Option<End>,
 }
@@ -72,25 +76,7 @@ pub(crate) struct ServedStreams {
     pub(crate) credit: Option<Arc<Credit>>,
 }
 
-/// Calls whose deadline has passed, with their ids.
-pub(crate) struct Expired {
-    pub(crate) made: Vec<(u32, Made)>,
-    pub(crate) served: Vec<(u32, Served)>,
-}
-
 impl Tables {
-    /// Adds a frame to what waits to be sent.
-    pub(crate) fn push(
-        &mut self,
-        lane: Lane,
-        frame: Vec<u8>,
-        room: Room,
-        separator: Option<&'static [u8]>,
-    ) -> u64 {
-        let longest = usize::try_from(self.longest_message()).unwrap_or(usize::MAX);
-        self.lanes.push(lane, frame, room, Joining { separator, longest })
-    }
-
     /// Tells why a call or notification of so many bytes cannot be sent, if so.
     pub(crate) fn refuses(&self, len: usize) -> Option<Failure> {
         if let Some(end) = &self.end {
@@ -122,16 +108,23 @@ impl Tables {
         self.due = earlier(self.due, deadline);
     }
 
-    /// Takes the calls out whose deadline has passed.
-    pub(crate) fn expire(&mut self, now: Instant) -> Expired {
-        let is_late = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        let made = self.made.extract_if(|_, made| is_late(made.deadline)).collect();
-        let served = self.served.extract_if(|_, served| is_late(served.deadline)).collect();
-        let made_due = self.made.values().filter_map(|made| made.deadline).min();
+    /// Takes the calls out that are served, and whose deadline has passed.
+    pub(crate) fn expire_served(&mut self, now: Instant) -> Vec<(u32, Served)> {
+        let late = self.served.extract_if(|_, served| is_late(served.deadline, now)).collect();
         let served_due = self.served.values().filter_map(|served| served.deadline).min();
         let closes_due = self.closes.as_ref().and_then(|(_, due)| *due).filter(|due| *due > now);
-        self.due = earlier(earlier(made_due, served_due), closes_due);
-        Expired { made, served }
+        self.due = earlier(served_due, closes_due);
+        late
+    }
+
+    /// Takes the calls out that this end has made, and whose deadline has passed.
+    pub(crate) fn expire_made(&mut self, now: Instant) -> Vec<(u32, Made)> {
+        if !is_late(self.made_due, now) {
+            return Vec::new();
+        }
+        let late = self.made.extract_if(|_, made| is_late(made.deadline, now)).collect();
+        self.made_due = self.made.values().filter_map(|made| made.deadline).min();
+        late
     }
 }
 
@@ -171,6 +164,10 @@ impl Made {
 /// Says that a frame is longer than the peer takes.
 pub(crate) fn too_long(len: usize, longest: u64) -> String {
     format!("{len} bytes, and the peer takes {longest}")
+}
+
+fn is_late(deadline: Option<Instant>, now: Instant) -> bool {
+    deadline.is_some_and(|deadline| deadline <= now)
 }
 
 /// Returns the earlier of two instants that may not be.

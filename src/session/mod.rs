@@ -7,6 +7,7 @@ mod custom_converter;
 mod driver;
 mod error;
 mod exchange;
+mod give_way;
 mod incoming;
 mod link;
 mod options;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
+pub(crate) use give_way::give_way;
 pub use incoming::{Incoming, IncomingDeserialized};
 pub use options::{Limits, SessionOptions};
 pub use overflow::{ConflateKey, Overflow};

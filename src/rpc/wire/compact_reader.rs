@@ -31,6 +31,11 @@ impl<'m> CompactReader<'m> {
         Self { codec, array, rest, behind, payload: Payload::None, tail: Tail::default() }
     }
 
+    /// Returns how many bytes are not read yet, between two frames.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len() + self.behind.len()
+    }
+
     pub(super) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
         if self.rest.is_empty() && self.behind.is_empty() {
             return Ok(None);

@@ -50,6 +50,11 @@ impl<'m> JsonReader<'m> {
         Self { codec, rest, object: None, seen, fields, payload: Payload::None }
     }
 
+    /// Returns how many bytes are not read yet, between two frames.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
         self.rest = trim_start(self.rest);
         if self.rest.is_empty() {

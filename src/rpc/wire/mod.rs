@@ -16,6 +16,7 @@ mod metadata;
 mod number;
 mod object;
 mod payload;
+mod place;
 mod plain;
 #[cfg(all(test, feature = "json", feature = "msgpack", feature = "cbor"))]
 mod tests;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use bad_frame::BadFrame;
 pub(crate) use hello::{GoAway, Hello};
+pub(crate) use place::Place;
 
 use crate::{
     frame::Role,
@@ -261,7 +263,13 @@ impl Codec {
     }
 
     /// Reads the frames of a message.
+    #[cfg(test)]
     pub(crate) fn reader<'m>(&'m self, message: &'m Message) -> Reader<'m> {
+        self.reader_at(message, Place::default())
+    }
+
+    /// Reads the frames of a message, from a place on.
+    pub(crate) fn reader_at<'m>(&'m self, message: &'m Message, place: Place) -> Reader<'m> {
         if !self.converter.is_applicable(message) {
             let kind = if message.is_text() { "text" } else { "binary" };
             let text = format!("{} frames do not come in {kind} messages", self.converter.subprotocol());
@@ -269,9 +277,9 @@ impl Codec {
         }
         let bytes = message.as_bytes();
         match &self.layout {
-            Layout::Json => Reader::Json(JsonReader::new(self, bytes)),
-            Layout::Compact(array) => Reader::Compact(CompactReader::new(self, *array, bytes)),
-            Layout::JsonRpc(rpc) => Reader::JsonRpc(JsonRpcReader::new(&self.converter, rpc, bytes)),
+            Layout::Json => Reader::Json(JsonReader::new(self, place.rest(bytes))),
+            Layout::Compact(array) => Reader::Compact(CompactReader::new(self, *array, place.rest(bytes))),
+            Layout::JsonRpc(rpc) => Reader::JsonRpc(JsonRpcReader::new(&self.converter, rpc, bytes, place)),
         }
     }
 }
@@ -284,6 +292,17 @@ impl<'m> Reader<'m> {
             Self::Compact(reader) => reader.next(),
             Self::JsonRpc(reader) => reader.next(),
             Self::Inapplicable(bad) => Err(bad.clone()),
+        }
+    }
+
+    /// Returns where the frames begin that were not read yet, of the message that the reader was made for. `None` where
+    /// what comes next does not stand in it.
+    pub(crate) fn place(&self, message: &Message) -> Option<Place> {
+        match self {
+            Self::Json(reader) => Some(Place::At(message.len() - reader.left())),
+            Self::Compact(reader) => Some(Place::At(message.len() - reader.left())),
+            Self::JsonRpc(reader) => reader.place(),
+            Self::Inapplicable(_) => None,
         }
     }
 

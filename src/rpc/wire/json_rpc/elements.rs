@@ -1,5 +1,7 @@
 //! Splits JSON arrays into their elements. Knows no frame, and parses no element.
 
+use std::ops::Range;
+
 use converse_core::ContentConverter;
 
 use crate::{rpc::wire::object::trim_start, session::AnyConverter};
@@ -17,6 +19,16 @@ pub(super) fn elements<'m>(
     array: &'m [u8],
     most: usize,
 ) -> Result<Vec<&'m [u8]>, Unsplit> {
+    let places = places(converter, array, most)?;
+    Ok(places.into_iter().filter_map(|place| array.get(place)).collect())
+}
+
+/// Returns where each of these elements stands in the array.
+pub(super) fn places(
+    converter: &AnyConverter,
+    array: &[u8],
+    most: usize,
+) -> Result<Vec<Range<usize>>, Unsplit> {
     let mut elements = Vec::new();
     let mut rest = behind(b'[', array).ok_or(Unsplit::NotJson)?;
     if let Some(after) = behind(b']', rest) {
@@ -28,8 +40,9 @@ pub(super) fn elements<'m>(
         }
         rest = trim_start(rest);
         let len = converter.prefix_len(rest).map_err(|_| Unsplit::NotJson)?;
-        let (element, after) = rest.split_at_checked(len).ok_or(Unsplit::NotJson)?;
-        elements.push(element);
+        let at = array.len() - rest.len();
+        let after = rest.get(len..).ok_or(Unsplit::NotJson)?;
+        elements.push(at..at + len);
         if let Some(after) = behind(b',', after) {
             rest = after;
             continue;

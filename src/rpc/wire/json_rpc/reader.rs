@@ -3,7 +3,7 @@
 //! No message closes the connection, as none does in other libraries: what is no request is answered with an error.
 //! So the whole of it is looked through before its method is told, and its parameters are decoded after that.
 
-use std::{borrow::Cow, vec};
+use std::{borrow::Cow, ops::Range, vec};
 
 use converse_core::{ContentConverter, ConvertError};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{
     BATCH_TOO_LONG, Fault, ID_IN_USE, INVALID_PARAMS, INVALID_REQUEST, JsonRpc, METHOD_NOT_FOUND,
     PARSE_ERROR, UNSUBSCRIBES,
-    elements::{Unsplit, elements},
+    elements::{Unsplit, elements, places},
     ids::RawId,
     made::Reply,
     members::Members,
@@ -25,7 +25,8 @@ use crate::{
     rpc::{
         Code, Status,
         wire::{
-            BadFrame, Head, Tail, json_reader::error_object, object::trim_start, payload::Payload, text::Text,
+            BadFrame, Head, Place, Tail, json_reader::error_object, object::trim_start, payload::Payload,
+            text::Text,
         },
     },
     session::AnyConverter,
@@ -38,7 +39,8 @@ const MAX_BATCH: usize = 1000;
 pub(crate) struct JsonRpcReader<'m> {
     converter: &'m AnyConverter,
     rpc: &'m JsonRpc,
-    source: Source<'m>,
+    message: &'m [u8],
+    source: Source,
     /// What comes before anything else is read.
     queued: Option<Head<'m>>,
     payload: Payload<'m>,
@@ -46,9 +48,9 @@ pub(crate) struct JsonRpcReader<'m> {
 }
 
 /// What is not read yet.
-enum Source<'m> {
-    Message(&'m [u8]),
-    Batch { number: u64, elements: vec::IntoIter<&'m [u8]> },
+enum Source {
+    Message,
+    Batch { number: u64, elements: vec::IntoIter<Range<usize>> },
     Nothing,
 }
 
@@ -57,9 +59,26 @@ impl<'m> JsonRpcReader<'m> {
         converter: &'m AnyConverter,
         rpc: &'m JsonRpc,
         message: &'m [u8],
+        place: Place,
     ) -> Self {
-        let source = Source::Message(message);
-        Self { converter, rpc, source, queued: None, payload: Payload::None, id: None }
+        let source = match place {
+            Place::At(0) => Source::Message,
+            Place::At(_) => Source::Nothing,
+            Place::Batch { number, elements } => Source::Batch { number, elements },
+        };
+        Self { converter, rpc, message, source, queued: None, payload: Payload::None, id: None }
+    }
+
+    /// Returns where reading goes on; `None` while something comes next that is not in the message.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match &self.source {
+            _ if self.queued.is_some() => None,
+            Source::Message => Some(Place::At(0)),
+            Source::Batch { number, elements } => {
+                Some(Place::Batch { number: *number, elements: elements.clone() })
+            }
+            Source::Nothing => Some(Place::At(self.message.len())),
+        }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
@@ -70,13 +89,12 @@ impl<'m> JsonRpcReader<'m> {
             }
             let head = match &mut self.source {
                 Source::Nothing => return Ok(None),
-                Source::Message(message) => {
-                    let message = trim_start(message);
+                Source::Message => {
                     self.source = Source::Nothing;
-                    self.message(message)
+                    self.message()
                 }
                 Source::Batch { number, elements } => match elements.next() {
-                    Some(element) => self.element(element),
+                    Some(element) => self.element(self.message.get(element).unwrap_or_default()),
                     None => {
                         let replies = self.rpc.lock().batches.read(*number);
                         self.source = Source::Nothing;
@@ -99,7 +117,8 @@ impl<'m> JsonRpcReader<'m> {
         Ok(Tail { id: self.id.take(), ..Tail::default() })
     }
 
-    fn message(&mut self, message: &'m [u8]) -> Option<Head<'m>> {
+    fn message(&mut self) -> Option<Head<'m>> {
+        let message = trim_start(self.message);
         match message.first() {
             Some(b'{') => return self.element(message),
             Some(b'[') => {}
@@ -109,7 +128,8 @@ impl<'m> JsonRpcReader<'m> {
                 return self.refuse(None, if is_json { INVALID_REQUEST } else { PARSE_ERROR });
             }
         }
-        match elements(self.converter, message, MAX_BATCH) {
+        // As they stand in the message, white space in front of it included.
+        match places(self.converter, self.message, MAX_BATCH) {
             Ok(elements) if elements.is_empty() => self.refuse(None, INVALID_REQUEST),
             Ok(elements) => {
                 let number = self.rpc.lock().batches.begin();
