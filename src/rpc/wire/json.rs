@@ -16,10 +16,12 @@ pub(super) fn frame<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
     let (id, method, key, meta) = match envelope {
-        Envelope::Call { id, method, meta, .. } => (Some(id), Some(method), "params", Outgoing::of(meta)),
-        Envelope::Notify { method, meta } => (None, Some(method), "params", Outgoing::of(meta)),
-        Envelope::Ok { id } => (Some(id), None, "result", None),
-        Envelope::Item { id } => (Some(id), None, "item", None),
+        Envelope::Call { id, method, meta, .. } => {
+            (Some(id), Some(method), r#""params":"#, Outgoing::of(meta))
+        }
+        Envelope::Notify { method, meta } => (None, Some(method), r#""params":"#, Outgoing::of(meta)),
+        Envelope::Ok { id } => (Some(id), None, r#""result":"#, None),
+        Envelope::Item { id } => (Some(id), None, r#""item":"#, None),
     };
     out.push(b'{');
     if let Some(id) = id {
@@ -33,7 +35,7 @@ pub(super) fn frame<T: Serialize + ?Sized>(
         converter.encode(method, out)?;
         out.push(b',');
     }
-    put(out, format_args!("\"{key}\":"))?;
+    out.extend_from_slice(key.as_bytes());
     converter.encode(value, out)?;
     if let Some(meta) = meta {
         out.extend_from_slice(br#","meta":"#);

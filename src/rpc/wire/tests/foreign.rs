@@ -9,7 +9,7 @@ use serde_json::{Value, json as value};
 use super::{Frame, Postcard, Wrong, bad, cbor, json, msgpack, plain, read, read_bytes, write};
 use crate::rpc::{
     Code, Metadata, Status,
-    wire::{GoAway, Hello, metadata::LONGEST},
+    wire::{Control, GoAway, Hello, metadata::LONGEST},
 };
 
 fn add(id: Option<u32>) -> Frame<Value> {
@@ -224,9 +224,8 @@ fn arrays_that_are_no_frames_are_refused() {
 #[test]
 fn frames_of_unknown_kinds_are_answered_and_passed() {
     let answer = |codec: &super::Codec, text: &str| {
-        let mut out = Vec::new();
-        codec.err(0, &Status::new(Code::UNIMPLEMENTED, text), &mut out);
-        Frame::<Value>::Answer(out)
+        let status = Status::new(Code::UNIMPLEMENTED, text);
+        Frame::<Value>::Answer(codec.control(Control::Err { id: 0, status: &status }))
     };
     let text = r#"{"topic":"room:42","offset":1394,"data":{"a":[]}}{"id":1,"new":2}{}"#;
     let frames = vec![answer(&json(), "unknown frame"), answer(&json(), "unknown frame"), Frame::Ping];
@@ -309,9 +308,7 @@ impl ContentConverter for Endless {
 #[test]
 fn a_format_that_does_not_tell_where_a_value_ends_carries_no_frames() {
     let codec = super::codec(Endless(Postcard));
-    let mut frame = Vec::new();
-    codec.hello(&super::Hello::default(), &mut frame);
-    let message = codec.message(frame);
+    let message = codec.message(codec.control(Control::Hello(&Hello::default())));
     let error = codec.reader(&message).next().unwrap_err();
     assert_eq!(error.text(), "the endless converter does not tell where a value ends");
 }

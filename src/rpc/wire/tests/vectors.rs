@@ -100,8 +100,7 @@ fn vector(name: &str, kind: &str) -> Vec<u8> {
 fn check(codec: &Codec, kind: &str) {
     for (name, frame) in frames(codec) {
         let vector = vector(name, kind);
-        let mut written = Vec::new();
-        frame.write(codec, &mut written);
+        let written = frame.write(codec);
         assert_eq!(written, vector, "{name}.{kind}: {:?}", String::from_utf8_lossy(&written));
         assert_eq!(read_bytes(codec, &vector), Ok(vec![frame]), "{name}.{kind}");
     }
