@@ -8,6 +8,7 @@ mod connection;
 mod context;
 mod conversation;
 mod credit;
+mod discard;
 mod emitter;
 mod error;
 mod frames;
@@ -33,6 +34,7 @@ mod stats;
 mod status;
 mod streaming;
 mod tables;
+mod window;
 mod wire;
 
 pub use call::{Call, Notify, StreamCall};

@@ -11,7 +11,7 @@ use futures::future::{AbortHandle, Abortable};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
-use crate::rpc::{Code, Reply, Status, spans};
+use crate::rpc::{Code, Reply, Status, discard::discard, spans};
 
 /// What a handler, or what stands in for one, becomes.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
@@ -105,10 +105,8 @@ impl Future for Running {
 
 impl Work {
     fn end(&mut self) {
-        let work = self.0.take();
-        // What a handler has held may panic when dropped; the connection goes on.
-        if catch_unwind(AssertUnwindSafe(move || drop(work))).is_err() {
-            tracing::error!("handler panicked when dropped");
+        if let Some(work) = self.0.take() {
+            discard(work, "handler");
         }
     }
 }

@@ -106,8 +106,9 @@ pub(super) fn control(
         Control::Done { id } => of_call(converter, style, (kind::OK, 2), id, out, |_| Ok(())),
         Control::End { id } => of_call(converter, style, (kind::END, 2), id, out, |_| Ok(())),
         Control::Cancel { id } => of_call(converter, style, (kind::CANCEL, 2), id, out, |_| Ok(())),
-        Control::Credit { id, items } => of_call(converter, style, (kind::CREDIT, 3), id, out, |out| {
-            number::put(converter, style, items, out)
+        Control::Credit { id, more } => of_call(converter, style, (kind::CREDIT, 4), id, out, |out| {
+            number::put(converter, style, more.items, out)?;
+            number::put(converter, style, more.bytes, out)
         }),
         Control::Err { id, status } => {
             let data = status.data_in(converter);

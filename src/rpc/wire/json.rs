@@ -6,7 +6,10 @@ use converse_core::{ContentConverter, ConvertError, ConvertErrorKind};
 use serde::Serialize;
 
 use super::{Control, Envelope, codes, metadata::Outgoing};
-use crate::{rpc::Status, session::AnyConverter};
+use crate::{
+    rpc::{Status, window::Window},
+    session::AnyConverter,
+};
 
 /// Writes a frame that carries a value.
 pub(super) fn frame<T: Serialize + ?Sized>(
@@ -70,7 +73,9 @@ pub(super) fn control(
         Control::Done { id } => put(out, format_args!(r#"{{"id":{id},"result":null"#))?,
         Control::End { id } => put(out, format_args!(r#"{{"id":{id},"end":true"#))?,
         Control::Cancel { id } => put(out, format_args!(r#"{{"cancel":{id}"#))?,
-        Control::Credit { id, items } => put(out, format_args!(r#"{{"id":{id},"credit":{items}"#))?,
+        Control::Credit { id, more: Window { items, bytes } } => {
+            put(out, format_args!(r#"{{"id":{id},"credit":[{items},{bytes}]"#))?;
+        }
         Control::Ping => out.push(b'{'),
     }
     out.push(b'}');

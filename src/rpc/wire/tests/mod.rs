@@ -17,7 +17,7 @@ use serde::{
 
 use super::{BadFrame, Codec, Control, Envelope, GoAway, Head, Hello};
 use crate::{
-    rpc::{Kind, Metadata, Status},
+    rpc::{Kind, Metadata, Status, window::Window},
     session::AnyConverter,
 };
 
@@ -32,7 +32,7 @@ enum Frame<T> {
     Item { id: u32, value: T },
     End { id: u32 },
     Cancel { id: u32 },
-    Credit { id: u32, items: u32 },
+    Credit { id: u32, more: Window },
     Ping,
     GoAway(GoAway),
     Answer(Vec<u8>),
@@ -52,7 +52,7 @@ impl<T: Serialize> Frame<T> {
             Self::Err { id, status } => return codec.control(Control::Err { id: *id, status }),
             Self::End { id } => return codec.control(Control::End { id: *id }),
             Self::Cancel { id } => return codec.control(Control::Cancel { id: *id }),
-            Self::Credit { id, items } => return codec.control(Control::Credit { id: *id, items: *items }),
+            Self::Credit { id, more } => return codec.control(Control::Credit { id: *id, more: *more }),
             Self::Ping => return codec.control(Control::Ping),
             Self::GoAway(go_away) => return codec.control(Control::GoAway(go_away)),
             Self::Answer(bytes) => return bytes.clone(),
@@ -100,7 +100,7 @@ fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Fra
             (Head::Err { id, status }, _) => Frame::Err { id, status },
             (Head::End { id }, _) => Frame::End { id },
             (Head::Cancel { id }, _) => Frame::Cancel { id },
-            (Head::Credit { id, items }, _) => Frame::Credit { id, items },
+            (Head::Credit { id, more }, _) => Frame::Credit { id, more },
             (Head::Ping, _) => Frame::Ping,
             (Head::GoAway(go_away), _) => Frame::GoAway(go_away),
             (Head::Answer(bytes), _) => Frame::Answer(bytes),

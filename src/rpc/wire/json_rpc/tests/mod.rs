@@ -53,7 +53,9 @@ impl End {
                 }
                 Head::End { id } => (format!("end {id}"), String::new()),
                 Head::Cancel { id } => (format!("cancel {id}"), String::new()),
-                Head::Credit { id, items } => (format!("credit {id}"), items.to_string()),
+                Head::Credit { id, more } => {
+                    (format!("credit {id}"), format!("{} {}", more.items, more.bytes))
+                }
                 Head::GoAway(go_away) => ("goaway".into(), format!("{go_away:?}")),
                 Head::Answer(frame) => ("answer".into(), String::from_utf8(frame).unwrap()),
                 Head::Hello(_) | Head::Ping => panic!("there are none"),
@@ -64,6 +66,17 @@ impl End {
             lines.push(format!("{}{line} {payload}", id.unwrap_or_default()).trim_end().to_owned());
         }
         lines
+    }
+
+    /// Reads a message; the bytes of each frame.
+    fn lens(&self, message: impl Into<Message>) -> Vec<usize> {
+        let message = message.into();
+        let mut reader = self.0.reader(&message);
+        let mut lens = Vec::new();
+        while reader.next().unwrap().is_some() {
+            lens.push(reader.finish().unwrap().len);
+        }
+        lens
     }
 
     /// Reads a message of one frame.
