@@ -504,7 +504,7 @@ async fn a_hello_carries_the_limits_and_the_token() {
     let hello = raw.frame().await;
     let hello: serde_json::Value = serde_json::from_str(&hello).unwrap();
     let expected = serde_json::json!({
-        "v": 1, "caps": [], "window": 7, "inflight": 5, "max": 1_048_576, "ping": 0, "token": "it is me",
+        "v": 1, "caps": [], "window": [7, 65_536], "inflight": 5, "max": 1_048_576, "ping": 0, "token": "it is me",
         "schema": "abc"
     });
     assert_eq!(hello["hello"], expected);

@@ -38,7 +38,9 @@ async fn a_send_that_was_dropped_while_it_waited_for_room_has_used_no_credit() {
             }
         }
     });
-    let (_peer, mut raw) = greeted(Router::new().options(in_json()).method(hasty)).await;
+    let (_peer, mut raw) = served(Router::new().options(in_json()).method(hasty));
+    raw.say(r#"{"hello":{"window":[32,4294967295]}}"#).await;
+    raw.frame().await;
     raw.say(r#"{"id":1,"method":"hasty"}"#).await;
     ends("trying", tried.notified()).await;
     goes_on.notify_one();
@@ -171,4 +173,62 @@ async fn a_notification_that_hangs_is_dropped_at_the_deadline() {
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(server.stats().served_in_flight, 0);
     assert_eq!(peer.call::<_, i64>("add", (40, 2)).await.unwrap(), 42);
+}
+
+/// Panics when it is dropped.
+#[derive(Debug, serde::Deserialize)]
+struct Bomb(#[allow(dead_code)] u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // Not while another one unwinds.
+        if !std::thread::panicking() {
+            panic!("dropped");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_that_panic_when_dropped_unread_do_no_harm_to_the_connection() {
+    let opened = Arc::new(Notify::new());
+    let opens = Arc::clone(&opened);
+    let router = Router::new().options(in_json().window(4).deadline(None)).client_stream(
+        "hold",
+        move |_, _: [(); 0], _items: Streaming<Bomb>| {
+            let opens = Arc::clone(&opens);
+            async move {
+                opens.notified().await;
+                Ok::<_, Status>(())
+            }
+        },
+    );
+    let (_peer, mut raw) = greeted(router).await;
+    for id in [1, 3] {
+        raw.say(format!(r#"{{"id":{id},"method":"hold"}}"#)).await;
+        raw.say(vec![format!(r#"{{"id":{id},"item":1}}"#); 6].join("\n")).await;
+    }
+    raw.say(r#"{"cancel":1}"#).await;
+    assert_eq!(raw.frame().await, r#"{"id":1,"error":{"code":-32001,"message":""}}"#);
+    opened.notify_waiters();
+    assert_eq!(raw.frame().await, r#"{"id":3,"result":null}"#);
+    raw.is_alive().await;
+
+    let (client, mut raw) = calling(Router::new().options(in_json())).await;
+    let items = client.open::<_, Bomb>("s", [(); 0]).await.unwrap();
+    raw.frame().await;
+    raw.say(r#"{"id":1,"item":1}"#).await;
+    raw.say(r#"{"id":1,"item":[]}"#).await;
+    settle().await;
+    drop(items);
+    assert_eq!(raw.frame().await, r#"{"cancel":1}"#);
+    let mut call = client.call::<_, Bomb>("m", [(); 0]).into_future();
+    assert!((&mut call).now_or_never().is_none());
+    raw.frame().await;
+    raw.say(r#"{"id":3,"result":1}"#).await;
+    settle().await;
+    drop(call);
+    let add = tokio::spawn(client.call::<_, u32>("add", [(); 0]).into_future());
+    assert!(raw.frame().await.contains("add"));
+    raw.say(r#"{"id":5,"result":7}"#).await;
+    assert_eq!(add.await.unwrap().unwrap(), 7);
 }

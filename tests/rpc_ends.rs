@@ -598,10 +598,10 @@ async fn a_cancelled_call_is_answered_cancelled_and_then_nothing_more_is_said_of
     for (id, method) in [(1, "wait"), (3, "silent"), (5, "swallow"), (7, "both"), (9, "busy")] {
         raw.say(format!(r#"{{"id":{id},"method":"{method}"}}"#)).await;
         settle().await;
-        raw.say(format!("{{\"id\":{id},\"item\":1}}\n{{\"id\":{id},\"credit\":9}}\n{{\"cancel\":{id}}}"))
+        raw.say(format!("{{\"id\":{id},\"item\":1}}\n{{\"id\":{id},\"credit\":[9,9]}}\n{{\"cancel\":{id}}}"))
             .await;
         // What a caller says in the meantime.
-        raw.say(format!("{{\"cancel\":{id}}}\n{{\"id\":{id},\"item\":1}}\n{{\"id\":{id},\"credit\":9}}"))
+        raw.say(format!("{{\"cancel\":{id}}}\n{{\"id\":{id},\"item\":1}}\n{{\"id\":{id},\"credit\":[9,9]}}"))
             .await;
         raw.say(format!("{{\"id\":{id},\"end\":true}}")).await;
         let mut frames = raw.rest().await;

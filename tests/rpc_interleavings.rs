@@ -130,7 +130,7 @@ impl Conversation {
                 format!(r#"{{"id":{id},"method":"{method}","params":{params}{dl}}}"#)
             }
             5 | 6 => format!(r#"{{"cancel":{id}}}"#),
-            7 => format!(r#"{{"id":{id},"credit":{n}}}"#),
+            7 => format!(r#"{{"id":{id},"credit":[{n},{n}]}}"#),
             8 | 9 => format!(r#"{{"id":{id},"item":{n}}}"#),
             10 => format!(r#"{{"id":{id},"end":true}}"#),
             _ => match self.asked.pop_first() {
@@ -173,7 +173,7 @@ impl Conversation {
 async fn converse(seed: u64, transcript: &mut Vec<String>) {
     let guards = Guards::default();
     let (peer, mut raw) = served(router(&guards));
-    raw.say(r#"{"hello":{"window":3}}"#).await;
+    raw.say(r#"{"hello":{"window":[3,99]}}"#).await;
     raw.frame().await;
     let mut talk = Conversation {
         dice: Dice(seed),

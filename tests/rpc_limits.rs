@@ -485,7 +485,7 @@ fn frames_that_mean_nothing_are_answered_or_ignored_and_what_follows_is_read() {
         ("an answer to no call", r#"{"id":2,"result":1}"#.into(), &[]),
         ("an error for no call", r#"{"id":2,"error":{"code":1,"message":"x"}}"#.into(), &[]),
         ("an error about no call", r#"{"error":{"code":1,"message":"x"}}"#.into(), &[]),
-        ("items, an end and credit of no call", "{\"id\":9,\"item\":1}\n{\"id\":8,\"item\":1}\n{\"id\":9,\"end\":true}\n{\"id\":9,\"credit\":1}\n{\"id\":8,\"credit\":1}".into(), &[]),
+        ("items, an end and credit of no call", "{\"id\":9,\"item\":1}\n{\"id\":8,\"item\":1}\n{\"id\":9,\"end\":true}\n{\"id\":9,\"credit\":[1,1]}\n{\"id\":8,\"credit\":[1,1]}".into(), &[]),
         ("a cancel of no call", "{\"cancel\":9}\n{\"cancel\":8}\n{\"cancel\":0}".into(), &[]),
         ("an id of the wrong parity", r#"{"id":2,"method":"add","params":[1,2]}"#.into(), &[r#"{"id":2,"error":{"code":-32602,"#]),
         ("the id of no call", r#"{"id":0,"method":"add","params":[1,2]}"#.into(), &[r#"{"error":{"code":-32602,"#]),
@@ -576,7 +576,7 @@ fn a_hostile_hello_does_no_harm() {
     paused(async {
         let guards = Guards::default();
         let (_peer, mut raw) = served(sleeping(&guards));
-        raw.say(r#"{"hello":{"max":0,"window":0,"inflight":0,"ping":18446744073709551615}}"#).await;
+        raw.say(r#"{"hello":{"max":0,"window":[0,0],"inflight":0,"ping":18446744073709551615}}"#).await;
         raw.frame().await;
         raw.say(r#"{"id":1,"method":"add","params":[1,2]}"#).await;
         let frame = raw.frame().await;
@@ -657,7 +657,7 @@ fn a_transport_that_is_lost_with_much_to_read_and_much_to_send_ends_its_calls() 
     paused(async {
         let guards = Guards::default();
         let (peer, mut wire) = by_bytes(sleeping(&guards));
-        wire.say(r#"{"hello":{"window":4294967295}}"#).await.unwrap();
+        wire.say(r#"{"hello":{"window":[4294967295,4294967295]}}"#).await.unwrap();
         wire.say(r#"{"id":1,"method":"bigs","params":[1000,10000]}"#).await.unwrap();
         wire.say(r#"{"id":3,"method":"sleep"}"#).await.unwrap();
         settle().await;

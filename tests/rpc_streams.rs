@@ -32,15 +32,16 @@ fn counting() -> Router {
 async fn a_stream_stops_at_the_window_and_goes_on_by_as_much_as_it_is_given() {
     for window in [0, 1, 5, 32] {
         let (peer, mut raw) = served(counting());
-        raw.say(format!(r#"{{"hello":{{"window":{window}}}}}"#)).await;
+        raw.say(format!(r#"{{"hello":{{"window":[{window},65536]}}}}"#)).await;
         raw.frame().await;
         raw.say(r#"{"id":1,"method":"count"}"#).await;
         let item = |n: usize| format!(r#"{{"id":1,"item":{n}}}"#);
         assert!(raw.rest().await.into_iter().eq((0..window).map(item)));
         assert_eq!(peer.stats().credit_stalls, 1);
-        raw.say(r#"{"id":1,"credit":3}"#).await;
+        raw.say(r#"{"id":1,"credit":[3,99]}"#).await;
         assert!(raw.rest().await.into_iter().eq((window..window + 3).map(item)));
-        raw.say("{\"id\":1,\"credit\":1}\n{\"id\":1,\"credit\":0}\n{\"id\":1,\"credit\":1}").await;
+        raw.say("{\"id\":1,\"credit\":[1,9]}\n{\"id\":1,\"credit\":[0,0]}\n{\"id\":1,\"credit\":[1,9]}")
+            .await;
         assert!(raw.rest().await.into_iter().eq((window + 3..window + 5).map(item)));
         assert_eq!(peer.stats().credit_stalls, 3);
     }
@@ -61,7 +62,7 @@ async fn a_stalled_stream_holds_up_neither_other_streams_nor_calls() {
     raw.say(r#"{"id":3,"method":"count"}"#).await;
     assert_eq!(raw.rest().await.len(), 32);
     for n in 0..100 {
-        raw.say(r#"{"id":3,"credit":16}"#).await;
+        raw.say(r#"{"id":3,"credit":[16,999]}"#).await;
         assert_eq!(raw.frames(16).await[15], format!(r#"{{"id":3,"item":{}}}"#, 32 + 16 * n + 15));
         raw.say(format!(r#"{{"id":5,"method":"add","params":[{n},1]}}"#)).await;
         assert_eq!(raw.frame().await, format!(r#"{{"id":5,"result":{}}}"#, n + 1));
@@ -90,17 +91,18 @@ async fn a_receiver_gives_credit_back_in_halves_of_its_window() {
         let mut items = client.open::<_, u32>("s", [(); 0]).await.unwrap();
         raw.frame().await;
         let mut given = window;
+        let mut bytes = 0;
         for taken in 1..=4 * window {
             if given > 0 {
                 let burst: Vec<_> = (0..given).map(|n| format!(r#"{{"id":1,"item":{n}}}"#)).collect();
                 raw.say(burst.join("\n")).await;
                 given = 0;
             }
-            items.next().await.unwrap().unwrap();
+            bytes += format!(r#"{{"id":1,"item":{}}}"#, items.next().await.unwrap().unwrap()).len();
             let frames = raw.rest().await;
             if taken % half == 0 {
-                assert_eq!(frames, [format!(r#"{{"id":1,"credit":{half}}}"#)], "window {window}");
-                given += half;
+                assert_eq!(frames, [format!(r#"{{"id":1,"credit":[{half},{bytes}]}}"#)], "window {window}");
+                (given, bytes) = (given + half, 0);
             } else {
                 assert!(frames.is_empty(), "window {window}: {frames:?}");
             }
@@ -127,7 +129,7 @@ async fn a_handler_gives_credit_back_in_halves_and_none_for_what_has_ended() {
         sent += credit;
         credit = 0;
         for frame in raw.rest().await {
-            assert_eq!(frame, r#"{"id":1,"credit":16}"#);
+            assert_eq!(frame, r#"{"id":1,"credit":[16,272]}"#);
             credit += 16;
         }
     }
@@ -136,6 +138,107 @@ async fn a_handler_gives_credit_back_in_halves_and_none_for_what_has_ended() {
     last.push(r#"{"id":1,"end":true}"#);
     raw.say(last.join("\n")).await;
     assert_eq!(raw.rest().await, [format!(r#"{{"id":1,"result":{}}}"#, sent + credit)]);
+}
+
+/// A frame of 100 bytes.
+fn hundred() -> String {
+    let frame = format!(r#"{{"id":1,"item":"{}"}}"#, "x".repeat(82));
+    assert_eq!(frame.len(), 100);
+    frame
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_stops_when_its_bytes_are_used() {
+    let router = Router::new()
+        .options(in_json().deadline(None))
+        .stream("texts", |_, _: [(); 0]| stream::repeat("x".repeat(82)).map(Ok::<_, Status>));
+    for (bytes, items) in [(0, 0), (1, 1), (100, 1), (101, 2), (250, 3)] {
+        let (peer, mut raw) = served(router.clone());
+        raw.say(format!(r#"{{"hello":{{"window":[32,{bytes}]}}}}"#)).await;
+        raw.frame().await;
+        raw.say(r#"{"id":1,"method":"texts"}"#).await;
+        assert_eq!(raw.rest().await, vec![hundred(); items]);
+        assert_eq!(peer.stats().credit_stalls, 1);
+        // What the last item was too long by comes back first.
+        let owed = items * 100 - bytes;
+        raw.say(format!(r#"{{"id":1,"credit":[0,{owed}]}}"#)).await;
+        assert!(raw.rest().await.is_empty(), "{bytes} bytes");
+        raw.say(r#"{"id":1,"credit":[0,1]}"#).await;
+        assert_eq!(raw.rest().await, [hundred()]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_gives_credit_back_when_half_of_its_bytes_are_taken() {
+    for (bytes, items) in [(1u32, 1), (200, 1), (201, 2), (1000, 5), (1001, 6)] {
+        let (client, mut raw) = calling(Router::new().options(in_json().window_bytes(bytes))).await;
+        let mut stream = client.open::<_, String>("s", [(); 0]).await.unwrap();
+        raw.frame().await;
+        let mut allowed = i64::from(bytes);
+        let mut taken = 0;
+        for _ in 0..30 {
+            if allowed > 0 {
+                raw.say(hundred()).await;
+                allowed -= 100;
+            }
+            stream.next().await.unwrap().unwrap();
+            taken += 1;
+            let frames = raw.rest().await;
+            if taken == items {
+                assert_eq!(frames, [format!(r#"{{"id":1,"credit":[{items},{}]}}"#, items * 100)]);
+                (allowed, taken) = (allowed + items * 100, 0);
+            } else {
+                assert!(frames.is_empty(), "{bytes} bytes: {frames:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_sends_more_bytes_than_its_credit_loses_the_call_and_not_the_connection() {
+    let (client, mut raw) = calling(Router::new().options(in_json().window_bytes(250))).await;
+    let mut items = client.open::<_, String>("s", [(); 0]).await.unwrap();
+    raw.frame().await;
+    raw.say([hundred(), hundred(), hundred()].join("\n")).await;
+    assert!(raw.rest().await.is_empty());
+    raw.say(hundred()).await;
+    assert_eq!(raw.rest().await, [r#"{"cancel":1}"#]);
+    for _ in 0..3 {
+        assert!(items.next().await.unwrap().is_ok());
+    }
+    assert_eq!(items.next().await.unwrap().unwrap_err().code(), Code::RESOURCE_EXHAUSTED);
+    assert!(items.next().await.is_none());
+
+    let router = Router::new().options(in_json().window_bytes(250)).client_stream(
+        "count",
+        |_, _: [(); 0], items: Streaming<String>| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, Status>(items.try_collect::<Vec<_>>().await?.len())
+        },
+    );
+    let (_peer, mut raw) = greeted(router).await;
+    raw.say(r#"{"id":1,"method":"count"}"#).await;
+    raw.say(vec![hundred(); 4].join("\n")).await;
+    let frame = raw.frame().await;
+    assert!(frame.starts_with(r#"{"id":1,"error":{"code":-32008,"#), "{frame}");
+    raw.is_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_longer_than_the_window_passes_in_every_protocol() {
+    for protocol in protocols() {
+        let options = Options::default().protocols([protocol]).window_bytes(1);
+        let router = Router::new()
+            .options(options.clone())
+            .bidi_stream("echo", |_, _: [(); 0], items: Streaming<String>| {
+                items.map(|item| item.map_err(Status::from))
+            });
+        let (_server, client) = rpc::duplex_with(router, Router::new().options(options));
+        let texts = stream::iter((0..5).map(|_| "x".repeat(100_000)));
+        let echoed = client.open::<_, String>("echo", [(); 0]).sending(texts).await.unwrap();
+        let echoed: Vec<_> = ends("the stream", echoed.try_collect()).await.unwrap();
+        assert_eq!(echoed, vec!["x".repeat(100_000); 5]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,17 +347,20 @@ async fn hostile_credit_does_no_harm() {
         })
     });
     let (_peer, mut raw) = served(router);
-    raw.say(r#"{"hello":{"window":4294967295}}"#).await;
+    raw.say(r#"{"hello":{"window":[4294967295,4294967295]}}"#).await;
     raw.frame().await;
     raw.say(r#"{"id":1,"method":"few","params":[100]}"#).await;
     for _ in 0..10 {
-        raw.say("{\"id\":1,\"credit\":4294967295}\n{\"id\":3,\"credit\":4294967295}").await;
+        raw.say(
+            "{\"id\":1,\"credit\":[4294967295,4294967295]}\n{\"id\":3,\"credit\":[4294967295,4294967295]}",
+        )
+        .await;
     }
     assert_eq!(raw.rest().await.len(), 101);
     assert_eq!(polled.load(SeqCst), 100);
     raw.is_alive().await;
     // Credit that is no number of items is no frame.
-    raw.say(r#"{"id":1,"credit":-1}"#).await;
+    raw.say(r#"{"id":1,"credit":[1,-1]}"#).await;
     assert_eq!(raw.closed().await.0, 4400);
 }
 
@@ -279,7 +385,7 @@ async fn endless_credit_does_not_let_a_stream_fill_the_memory() {
         frame
     };
     use tokio::io::AsyncWriteExt;
-    wire.write_all(&say(r#"{"hello":{"window":4294967295}}"#)).await.unwrap();
+    wire.write_all(&say(r#"{"hello":{"window":[4294967295,4294967295]}}"#)).await.unwrap();
     wire.write_all(&say(r#"{"id":1,"method":"bulk"}"#)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     let kept = peer.stats().queued_bytes;
@@ -389,7 +495,7 @@ async fn a_stream_that_is_sent_before_the_hello_waits_for_the_callees_window() {
     let call = tokio::spawn(call.into_future());
     let frames = raw.rest().await;
     assert_eq!(frames.len(), 2, "{frames:?}");
-    raw.say(r#"{"hello":{"window":2}}"#).await;
+    raw.say(r#"{"hello":{"window":[2,99]}}"#).await;
     assert_eq!(raw.rest().await, [r#"{"id":1,"item":1}"#; 2]);
     call.abort();
 }

@@ -17,10 +17,11 @@ use crate::rpc::{
     CallError, Kind, Peer, ServiceError, Status, Streaming,
     making::Making,
     receive::{Answer, Inbox},
+    window::Window,
 };
 
-/// Items that a stream of answers may be ahead where the callee takes no credit, as in JSON-RPC; then it is ended.
-const UNPACED_WINDOW: u32 = 1024;
+/// How far a stream of answers may be ahead where the callee takes no credit, as in JSON-RPC; then it is ended.
+const UNPACED_WINDOW: Window = Window { items: 1024, bytes: u32::MAX };
 
 macro_rules! builder {
     () => {

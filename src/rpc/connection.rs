@@ -29,6 +29,7 @@ use crate::{
         running::Running,
         stats::Counters,
         tables::{Made, Tables, earlier, too_long},
+        window::Window,
         wire::{Codec, Control, Hello},
     },
     session::Sender,
@@ -151,10 +152,10 @@ impl Connection {
             return Err(failure);
         }
         let Calling { slot, deadline, sends } = calling;
-        // Until the peer's hello has come, nobody knows how many items it takes.
+        // Until the peer's hello has come, nobody knows how much it takes.
         let window = self.window_of_peer(&tables);
         let sends = sends.map(|(running, abort, credit)| {
-            credit.give(window.unwrap_or_default());
+            credit.give(window.unwrap_or(Window::SHUT));
             tables.adopted.push(running);
             (abort, credit)
         });
@@ -182,10 +183,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns how many items a request stream of the peer may be ahead.
-    pub(crate) fn window(&self) -> u32 {
+    /// Returns how far a request stream of the peer may be ahead.
+    pub(crate) fn window(&self) -> Window {
         // Nobody has told a JSON-RPC client of another one.
-        if self.codec.is_json_rpc() { Hello::default().window } else { self.options.window }
+        if self.codec.is_json_rpc() { Window::default() } else { self.options.window }
     }
 
     /// Returns the credit that a response stream begins with.
@@ -194,14 +195,14 @@ impl Connection {
         if self.codec.is_json_rpc() {
             return Credit::unlimited();
         }
-        Credit::new(self.window_of_peer(&self.lock()).unwrap_or_default())
+        Credit::new(self.window_of_peer(&self.lock()).unwrap_or(Window::SHUT))
     }
 
-    /// Returns how many items a stream towards the peer may be ahead, once that is known.
-    fn window_of_peer(&self, tables: &Tables) -> Option<u32> {
+    /// Returns how far a stream towards the peer may be ahead, once that is known.
+    fn window_of_peer(&self, tables: &Tables) -> Option<Window> {
         match &tables.peer {
             Some(hello) => Some(hello.window),
-            None => self.codec.is_json_rpc().then(|| Hello::default().window),
+            None => self.codec.is_json_rpc().then(Window::default),
         }
     }
 
@@ -244,6 +245,8 @@ impl Connection {
         if !goes || frame.is_empty() {
             return goes;
         }
+        // Not before: who drops the call while it waits for room has sent nothing.
+        credit.into_iter().for_each(|credit| credit.take(frame.len()));
         self.queue(&mut tables, Lane::Items, frame, room);
         drop(tables);
         self.wake();
@@ -272,8 +275,8 @@ impl Connection {
     }
 
     /// Gives credit to the sender of a stream.
-    pub(crate) fn give_credit(&self, id: u32, items: u32) {
-        self.push(Lane::Control, self.codec.control(Control::Credit { id, items }), None);
+    pub(crate) fn give_credit(&self, id: u32, more: Window) {
+        self.push(Lane::Control, self.codec.control(Control::Credit { id, more }), None);
     }
 
     /// Wakes the conversation's task, unless it runs.

@@ -4,7 +4,6 @@ use std::{fmt, future::Future, marker::PhantomData, pin::pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use serde::Serialize;
-use tokio::sync::SemaphorePermit;
 
 use crate::rpc::{
     Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane, wire::Envelope,
@@ -69,16 +68,13 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
 
 impl<T, E> Emitter<T, E> {
     async fn emit(&mut self, frame: Vec<u8>) -> Result<(), Status> {
-        let credit = match &self.credit {
-            Some(credit) => credit.take(&self.connection.counters.credit_stalls).await,
-            None => None,
-        };
+        if let Some(credit) = &self.credit {
+            credit.ready(&self.connection.counters.credit_stalls).await;
+        }
         let room = self.connection.rooms.take(Lane::Items, frame.len()).await;
         if !room.is_ok_and(|room| self.connection.emit(self.credit.as_deref(), frame, room)) {
             return Err(Status::new(Code::CANCELLED, "the call is over"));
         }
-        // Not before: who drops the call while it waits for room has sent nothing.
-        credit.into_iter().for_each(SemaphorePermit::forget);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::rpc::{
     receive::Failure,
     spans,
     tables::Made,
+    window::Window,
     wire::{BadFrame, Control, Head, Place, Reader},
 };
 
@@ -83,10 +84,10 @@ impl Conversation {
                 );
             }
             Head::Err { id, status } => self.end_made(id, |made| made.slot.fail(Failure::Status(status))),
-            Head::Item { id } => self.item(id, reader),
+            Head::Item { id } => self.item(id, reader)?,
             Head::End { id } => self.half_close(id),
             Head::Cancel { id } => self.cancel(id),
-            Head::Credit { id, items } => self.credit(id, items),
+            Head::Credit { id, more } => self.credit(id, more),
             Head::Ping if self.connection.answers_pings() => {
                 self.respond(self.connection.codec.control(Control::Ping));
             }
@@ -110,20 +111,23 @@ impl Conversation {
         end(&made);
     }
 
-    fn item(&self, id: u32, reader: &mut Reader<'_>) {
+    fn item(&self, id: u32, reader: &mut Reader<'_>) -> Result<(), BadFrame> {
         if self.connection.is_own(id) {
             let slot = self.connection.lock().made.get(&id).map(|made| Arc::clone(&made.slot));
-            if slot.is_some_and(|slot| !slot.item(reader)) {
+            if let Some(slot) = slot
+                && !slot.item(reader)?
+            {
                 self.connection.give_up(id);
             }
-            return;
+            return Ok(());
         }
         let stream =
             self.connection.lock().served.get(&id).and_then(|served| served.streams.receives.clone());
         if let Some(stream) = stream {
             // What is wrong with an item is told to the handler.
-            stream.item(reader);
+            stream.item(reader)?;
         }
+        Ok(())
     }
 
     fn half_close(&self, id: u32) {
@@ -134,7 +138,7 @@ impl Conversation {
         }
     }
 
-    fn credit(&self, id: u32, items: u32) {
+    fn credit(&self, id: u32, more: Window) {
         let tables = self.connection.lock();
         let credit: Option<Arc<Credit>> = match self.connection.is_own(id) {
             true => tables
@@ -145,7 +149,7 @@ impl Conversation {
         };
         drop(tables);
         if let Some(credit) = credit {
-            credit.give(items);
+            credit.give(more);
         }
     }
 }

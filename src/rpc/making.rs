@@ -22,6 +22,7 @@ use crate::rpc::{
     receive::{Failure, Receive},
     running::{Running, Task},
     spans,
+    window::Window,
     wire::{Control, Envelope},
 };
 
@@ -182,7 +183,7 @@ impl Making {
         let room = connection.room_for_call(encoded.len(), deadline).await?;
         let (id, frame) = (encoded.id, encoded.take());
         let sends = self.sends.map(|build| {
-            let credit = Arc::new(Credit::new(0));
+            let credit = Arc::new(Credit::new(Window::SHUT));
             let sending = Sending { connection: Arc::clone(&connection), id, credit: Arc::clone(&credit) };
             let mut running = build(sending);
             let abort = running.abortable();

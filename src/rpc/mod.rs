@@ -10,6 +10,7 @@ mod context;
 mod conversation;
 mod credit;
 mod deadlines;
+mod discard;
 mod emitter;
 mod error;
 mod frames;
@@ -39,6 +40,7 @@ mod status;
 mod streaming;
 mod tables;
 mod turn;
+mod window;
 mod wire;
 
 pub use call::{Call, Notify, StreamCall};

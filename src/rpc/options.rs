@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     frame::Role,
-    rpc::{Protocol, wire::Hello},
+    rpc::{Protocol, window::Window, wire::Hello},
     session::{Overflow, SessionOptions},
 };
 
@@ -30,7 +30,7 @@ pub struct Options {
     pub(crate) assumed: Option<Protocol>,
     pub(crate) in_flight: Option<usize>,
     pub(crate) streams: usize,
-    pub(crate) window: u32,
+    pub(crate) window: Window,
     pub(crate) deadline: Option<Duration>,
     pub(crate) max_deadline: Option<Duration>,
     pub(crate) hello_timeout: Duration,
@@ -47,7 +47,7 @@ impl Default for Options {
             assumed: None,
             in_flight: None,
             streams: 64,
-            window: 32,
+            window: Window::default(),
             deadline: Some(Duration::from_secs(30)),
             max_deadline: Some(Duration::from_secs(5 * 60)),
             hello_timeout: Duration::from_secs(10),
@@ -95,7 +95,15 @@ impl Options {
     /// Sets how many items a stream towards this end may be ahead of who takes them (1 at least). Default: 32.
     #[must_use]
     pub fn window(mut self, items: u32) -> Self {
-        self.window = items.clamp(1, u32::MAX / 2);
+        self.window.items = items.clamp(1, u32::MAX / 2);
+        self
+    }
+
+    /// Sets how many bytes a stream towards this end may be ahead of who takes its items, those of their frames (1 at
+    /// least). The last item may go beyond it, so that an item of any length can be sent. Default: 64 KiB.
+    #[must_use]
+    pub fn window_bytes(mut self, bytes: u32) -> Self {
+        self.window.bytes = bytes.clamp(1, u32::MAX / 2);
         self
     }
 

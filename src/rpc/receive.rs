@@ -9,14 +9,21 @@ use std::{
 use converse_core::ConvertError;
 use serde::de::DeserializeOwned;
 
-use crate::rpc::{CallError, Code, ServiceError, Status, error::Disconnected, wire::Reader};
+use crate::rpc::{
+    CallError, Code, ServiceError, Status,
+    discard::Unread,
+    error::Disconnected,
+    window::{Window, bytes_of},
+    wire::{BadFrame, Reader},
+};
 
 /// Where the frames of a call go that this end waits for.
 pub(crate) trait Receive: Send + Sync {
     /// Tells whether it waits for a stream.
     fn is_stream(&self) -> bool;
-    /// Takes an item of a stream; `false` when the stream is over by that, and its sender should know.
-    fn item(&self, reader: &mut Reader<'_>) -> bool;
+    /// Takes an item of a stream, and reads its frame to the end; `false` when the stream is over by that, and its
+    /// sender should know.
+    fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame>;
     /// Takes the answer, which ends the call.
     fn ok(&self, reader: &mut Reader<'_>);
     /// Ends a stream that no answer ends.
@@ -51,7 +58,7 @@ pub(crate) struct Answer<T, E> {
 }
 
 struct AnswerState<T, E> {
-    answer: Option<Result<T, CallError<E>>>,
+    answer: Option<Unread<Result<T, CallError<E>>>>,
     waker: Option<Waker>,
 }
 
@@ -63,7 +70,7 @@ impl<T, E> Answer<T, E> {
     /// Waits for the answer.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, CallError<E>>> {
         let mut state = lock(&self.state);
-        match state.answer.take() {
+        match state.answer.take().and_then(Unread::take) {
             Some(answer) => Poll::Ready(answer),
             None => {
                 note(&mut state.waker, cx);
@@ -74,9 +81,10 @@ impl<T, E> Answer<T, E> {
 
     fn set(&self, answer: Result<T, CallError<E>>) {
         let mut state = lock(&self.state);
-        state.answer = Some(answer);
+        let replaced = state.answer.replace(Unread::new(answer));
         let waker = state.waker.take();
         drop(state);
+        drop(replaced);
         waker.into_iter().for_each(Waker::wake);
     }
 }
@@ -90,10 +98,11 @@ where
         false
     }
 
-    fn item(&self, _: &mut Reader<'_>) -> bool {
+    fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame> {
+        reader.finish()?;
         let status = Status::new(Code::INTERNAL, "the callee answers with a stream");
         self.set(Err(CallError::Status(status)));
-        false
+        Ok(false)
     }
 
     fn close(&self) {}
@@ -115,34 +124,48 @@ pub(crate) struct Inbox<T, E> {
 }
 
 struct InboxState<T, E> {
-    items: VecDeque<T>,
+    items: VecDeque<Item<T>>,
     /// How the stream ended; taken once it was told.
-    end: Option<Result<(), CallError<E>>>,
+    end: Option<Unread<Result<(), CallError<E>>>>,
     told: bool,
-    /// How many items the sender may still send.
-    allowed: u32,
-    /// How many items were taken since credit was last given back; `None` where none is.
-    taken: Option<u32>,
-    window: u32,
+    /// What the sender may still send.
+    allowed: Amount,
+    /// What was taken since credit was last given back; `None` where none is.
+    taken: Option<Amount>,
+    window: Window,
     waker: Option<Waker>,
+}
+
+/// An item that waits to be taken.
+struct Item<T> {
+    value: Unread<T>,
+    /// Those of its frame.
+    bytes: u32,
+}
+
+/// Items and bytes, counted; what is allowed in bytes may fall below zero by one item.
+#[derive(Clone, Copy, Default)]
+struct Amount {
+    items: i64,
+    bytes: i64,
 }
 
 /// What a receiver of a stream gets.
 pub(crate) struct Next<T, E> {
     pub(crate) item: Option<Result<T, CallError<E>>>,
-    /// Credit to give back to the sender now; 0 for none.
-    pub(crate) credit: u32,
+    /// Credit to give back to the sender now.
+    pub(crate) credit: Option<Window>,
 }
 
 impl<T, E> Inbox<T, E> {
-    /// Begins with a window of items; `credits` tells whether the sender is given more as they are taken.
-    pub(crate) fn new(window: u32, credits: bool) -> Self {
+    /// Begins with a window; `credits` tells whether the sender is given more as items are taken.
+    pub(crate) fn new(window: Window, credits: bool) -> Self {
         let state = InboxState {
             items: VecDeque::new(),
             end: None,
             told: false,
-            allowed: window,
-            taken: credits.then_some(0),
+            allowed: window.into(),
+            taken: credits.then(Amount::default),
             window,
             waker: None,
         };
@@ -150,7 +173,7 @@ impl<T, E> Inbox<T, E> {
     }
 
     /// Begins what a caller sends along: an item that does not decode is the caller's fault, as arguments are.
-    pub(crate) fn of_caller(window: u32) -> Self {
+    pub(crate) fn of_caller(window: Window) -> Self {
         let unfit = |error| {
             CallError::Status(Status::new(Code::INVALID_ARGUMENT, format!("an item does not fit: {error}")))
         };
@@ -160,47 +183,110 @@ impl<T, E> Inbox<T, E> {
     /// Takes the next item.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Next<T, E>> {
         let mut state = lock(&self.state);
-        if let Some(item) = state.items.pop_front() {
-            let credit = state.give_back();
-            return Poll::Ready(Next { item: Some(Ok(item)), credit });
+        if let Some(Item { value, bytes }) = state.items.pop_front() {
+            let credit = state.give_back(bytes);
+            return Poll::Ready(Next { item: value.take().map(Ok), credit });
         }
         if state.told {
-            return Poll::Ready(Next { item: None, credit: 0 });
+            return Poll::Ready(Next { item: None, credit: None });
         }
         let Some(end) = state.end.take() else {
             note(&mut state.waker, cx);
             return Poll::Pending;
         };
         state.told = true;
-        Poll::Ready(Next { item: end.err().map(Err), credit: 0 })
+        Poll::Ready(Next { item: end.take().and_then(Result::err).map(Err), credit: None })
     }
 
     /// Ends the stream.
     pub(crate) fn end(&self, how: Result<(), CallError<E>>) {
+        let how = Unread::new(how);
         let mut state = lock(&self.state);
-        if state.end.is_none() && !state.told {
+        if state.is_open() {
             state.end = Some(how);
         }
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
     }
+
+    /// Tells whether an item may come.
+    fn admits(&self) -> Admission {
+        let state = lock(&self.state);
+        match state.is_open() {
+            false => Admission::Over,
+            true if state.allowed.items > 0 && state.allowed.bytes > 0 => Admission::Open,
+            true => Admission::Shut,
+        }
+    }
+
+    /// Keeps an item that was admitted, unless the stream has ended meanwhile.
+    fn keep(&self, value: Unread<T>, bytes: u32) {
+        let mut state = lock(&self.state);
+        if !state.is_open() {
+            drop(state);
+            return drop(value);
+        }
+        state.allowed.items -= 1;
+        state.allowed.bytes -= i64::from(bytes);
+        state.items.push_back(Item { value, bytes });
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Whether an item may come.
+enum Admission {
+    Open,
+    /// The sender has used its credit up.
+    Shut,
+    /// The stream has ended.
+    Over,
 }
 
 impl<T, E> InboxState<T, E> {
+    fn is_open(&self) -> bool {
+        self.end.is_none() && !self.told
+    }
+
     /// Notes an item that was taken. Credit goes back when half of the window is used, never for each item.
-    fn give_back(&mut self) -> u32 {
+    fn give_back(&mut self, bytes: u32) -> Option<Window> {
         let Some(taken) = &mut self.taken else {
-            self.allowed += 1;
-            return 0;
+            self.allowed.add(Window { items: 1, bytes });
+            return None;
         };
-        *taken += 1;
-        if *taken < self.window.div_ceil(2) || self.end.is_some() {
-            return 0;
+        taken.add(Window { items: 1, bytes });
+        let half = |all: u32| i64::from(all.div_ceil(2));
+        let is_half = taken.items >= half(self.window.items) || taken.bytes >= half(self.window.bytes);
+        if !is_half || self.end.is_some() {
+            return None;
         }
-        let credit = std::mem::take(taken);
-        self.allowed += credit;
-        credit
+        let credit = taken.split();
+        self.allowed.add(credit);
+        Some(credit)
+    }
+}
+
+impl Amount {
+    fn add(&mut self, more: Window) {
+        self.items += i64::from(more.items);
+        self.bytes += i64::from(more.bytes);
+    }
+
+    /// Takes out as much as travels at once: all, as long as it is no more than 4 GiB.
+    fn split(&mut self) -> Window {
+        let part = |all: i64| u32::try_from(all).unwrap_or(u32::MAX);
+        let part = Window { items: part(self.items), bytes: part(self.bytes) };
+        self.items -= i64::from(part.items);
+        self.bytes -= i64::from(part.bytes);
+        part
+    }
+}
+
+impl From<Window> for Amount {
+    fn from(window: Window) -> Self {
+        Self { items: window.items.into(), bytes: window.bytes.into() }
     }
 }
 
@@ -213,32 +299,24 @@ where
         true
     }
 
-    fn item(&self, reader: &mut Reader<'_>) -> bool {
-        let item: Result<T, ConvertError> = reader.payload();
-        let mut state = lock(&self.state);
-        if state.end.is_some() || state.told {
-            return true;
-        }
-        let taken = match item {
-            Ok(_) if state.allowed == 0 => Err(CallError::Status(Status::new(
-                Code::RESOURCE_EXHAUSTED,
-                "more items than there was credit for",
-            ))),
-            Ok(item) => Ok(item),
-            Err(error) => Err((self.unfit)(error)),
-        };
-        let goes_on = taken.is_ok();
-        match taken {
-            Ok(item) => {
-                state.allowed -= 1;
-                state.items.push_back(item);
+    fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame> {
+        // Nothing is decoded that nobody may have.
+        let value = match self.admits() {
+            Admission::Open => reader.payload().map(Unread::new),
+            Admission::Shut => {
+                let text = "more items or bytes than there was credit for";
+                self.end(Err(CallError::Status(Status::new(Code::RESOURCE_EXHAUSTED, text))));
+                return Ok(false);
             }
-            Err(error) => state.end = Some(Err(error)),
+            Admission::Over => return Ok(true),
+        };
+        let bytes = bytes_of(reader.finish()?.len);
+        let goes_on = value.is_ok();
+        match value {
+            Ok(value) => self.keep(value, bytes),
+            Err(error) => self.end(Err((self.unfit)(error))),
         }
-        let waker = state.waker.take();
-        drop(state);
-        waker.into_iter().for_each(Waker::wake);
-        goes_on
+        Ok(goes_on)
     }
 
     fn ok(&self, _: &mut Reader<'_>) {

@@ -12,7 +12,7 @@ use futures::future::{AbortHandle, Abortable};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
-use crate::rpc::{Code, Reply, Status, spans, turn::Turn};
+use crate::rpc::{Code, Reply, Status, discard::discard, spans, turn::Turn};
 
 /// What a handler, or what stands in for one, becomes.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
@@ -133,10 +133,8 @@ impl Work {
 
     /// Drops the future.
     pub(crate) fn end(&mut self) {
-        let work = self.0.take();
-        // What a handler has held may panic when dropped; the connection goes on.
-        if catch_unwind(AssertUnwindSafe(move || drop(work))).is_err() {
-            tracing::error!("handler panicked when dropped");
+        if let Some(work) = self.0.take() {
+            discard(work, "handler");
         }
     }
 }

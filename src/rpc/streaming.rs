@@ -14,8 +14,9 @@ use crate::rpc::{CallError, Status, connection::Connection, making::Pending, rec
 
 /// A stream of values from the other end: the answers of a call, or what a caller sends to a handler.
 ///
-/// An error is its last item. The sender may be as many items ahead as the window says
-/// ([`Options::window`](crate::rpc::Options::window)); who does not take them stops it. Dropping a stream of answers
+/// An error is its last item. The sender may be as far ahead as the window says, in items and in bytes
+/// ([`Options::window`](crate::rpc::Options::window), [`window_bytes`](crate::rpc::Options::window_bytes)); who does not
+/// take them stops it. Dropping a stream of answers
 /// cancels its call.
 pub struct Streaming<T, E = Status> {
     inbox: Arc<Inbox<T, E>>,
@@ -50,8 +51,8 @@ impl<T, E> Stream for Streaming<T, E> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(self.inbox.poll(cx));
-        if next.credit > 0 {
-            self.connection.give_credit(self.id, next.credit);
+        if let Some(credit) = next.credit {
+            self.connection.give_credit(self.id, credit);
         }
         Poll::Ready(next.item)
     }

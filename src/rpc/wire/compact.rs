@@ -67,25 +67,20 @@ pub(super) fn frame<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
-    let (method, meta) = match envelope {
-        Envelope::Ok { id } => {
-            return of_call(converter, style, (kind::OK, 3), id, out, |out| converter.encode(value, out));
-        }
-        Envelope::Item { id } => {
-            return of_call(converter, style, (kind::ITEM, 3), id, out, |out| converter.encode(value, out));
-        }
-        Envelope::Call { method, meta, .. } | Envelope::Notify { method, meta } => {
-            (method, Outgoing::of(meta))
-        }
+    let (kind, id, method, meta) = match envelope {
+        Envelope::Call { id, method, meta, .. } => (kind::CALL, Some(id), Some(method), Outgoing::of(meta)),
+        Envelope::Notify { method, meta } => (kind::NOTIFY, None, Some(method), Outgoing::of(meta)),
+        Envelope::Ok { id } => (kind::OK, Some(id), None, None),
+        Envelope::Item { id } => (kind::ITEM, Some(id), None, None),
     };
-    let id = if let Envelope::Call { id, .. } = envelope { Some(id) } else { None };
-    let kind = if id.is_some() { kind::CALL } else { kind::NOTIFY };
-    let count = 3 + u8::from(id.is_some()) + u8::from(meta.is_some());
+    let count = 2 + u8::from(id.is_some()) + u8::from(method.is_some()) + u8::from(meta.is_some());
     array(converter, style, count, kind, out, |out| {
         if let Some(id) = id {
             number::put(converter, style, id, out)?;
         }
-        converter.encode(method, out)?;
+        if let Some(method) = method {
+            converter.encode(method, out)?;
+        }
         if let Some(meta) = meta {
             converter.encode(&meta, out)?;
         }
@@ -111,8 +106,9 @@ pub(super) fn control(
         Control::Done { id } => of_call(converter, style, (kind::OK, 2), id, out, |_| Ok(())),
         Control::End { id } => of_call(converter, style, (kind::END, 2), id, out, |_| Ok(())),
         Control::Cancel { id } => of_call(converter, style, (kind::CANCEL, 2), id, out, |_| Ok(())),
-        Control::Credit { id, items } => of_call(converter, style, (kind::CREDIT, 3), id, out, |out| {
-            number::put(converter, style, items, out)
+        Control::Credit { id, more } => of_call(converter, style, (kind::CREDIT, 4), id, out, |out| {
+            number::put(converter, style, more.items, out)?;
+            number::put(converter, style, more.bytes, out)
         }),
         Control::Err { id, status } => {
             let data = status.data_in(converter);

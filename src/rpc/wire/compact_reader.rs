@@ -8,7 +8,7 @@ use super::{
     Array, BadFrame, Codec, Control, Head, Tail, codes, compact::kind, metadata::Incoming, number,
     payload::Payload, plain, text::Text,
 };
-use crate::rpc::{Code, Metadata, Status, status::StatusData};
+use crate::rpc::{Code, Metadata, Status, status::StatusData, window::Window};
 
 /// Reads the frames of one message.
 pub(crate) struct CompactReader<'m> {
@@ -20,6 +20,8 @@ pub(crate) struct CompactReader<'m> {
     behind: &'m [u8],
     payload: Payload<'m>,
     tail: Tail,
+    /// How many bytes were not read when the frame began.
+    begun: usize,
 }
 
 impl<'m> CompactReader<'m> {
@@ -28,7 +30,7 @@ impl<'m> CompactReader<'m> {
             Array::Plain => (&[][..], bytes),
             _ => (bytes, &[][..]),
         };
-        Self { codec, array, rest, behind, payload: Payload::None, tail: Tail::default() }
+        Self { codec, array, rest, behind, payload: Payload::None, tail: Tail::default(), begun: 0 }
     }
 
     /// Returns how many bytes are not read yet, between two frames.
@@ -37,7 +39,8 @@ impl<'m> CompactReader<'m> {
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
-        if self.rest.is_empty() && self.behind.is_empty() {
+        self.begun = self.unread();
+        if self.begun == 0 {
             return Ok(None);
         }
         self.payload = Payload::None;
@@ -59,7 +62,12 @@ impl<'m> CompactReader<'m> {
         if self.array == Array::Plain && !self.rest.is_empty() {
             return Err(BadFrame::new("a frame is longer than what is in it"));
         }
+        self.tail.len = self.begun - self.unread();
         Ok(std::mem::take(&mut self.tail))
+    }
+
+    fn unread(&self) -> usize {
+        self.rest.len() + self.behind.len()
     }
 
     /// Reads how many elements the frame has.
@@ -131,7 +139,10 @@ impl<'m> CompactReader<'m> {
             }
             (kind::END, 2) => Head::End { id: self.id()? },
             (kind::CANCEL, 2) => Head::Cancel { id: self.id()? },
-            (kind::CREDIT, 3) => Head::Credit { id: self.id()?, items: self.number()? },
+            (kind::CREDIT, 4) => {
+                let id = self.id()?;
+                Head::Credit { id, more: Window { items: self.number()?, bytes: self.number()? } }
+            }
             (kind::PING, 1) => Head::Ping,
             (kind::GO_AWAY, 2) => Head::GoAway(self.element()?),
             (kind::HELLO..=kind::CREDIT | kind::PING | kind::GO_AWAY, _) => {

@@ -12,6 +12,7 @@ use super::{
     map::{self, Few, Keyed, once},
     metadata::{duration, millis},
 };
+use crate::rpc::window::Window;
 
 /// The first frame of each end: what it can do, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub(crate) struct Hello {
     pub(crate) version: u32,
     /// `caps`: what this end can do beyond the version.
     pub(crate) capabilities: Vec<String>,
-    /// `window`: items that a stream towards this end may send before the first credit.
-    pub(crate) window: u32,
+    /// `window`: what a stream towards this end may send before the first credit.
+    pub(crate) window: Window,
     /// `inflight`: calls that this end serves at a time.
     pub(crate) in_flight: u32,
     /// `max`: bytes of the longest message that this end takes.
@@ -40,7 +41,7 @@ impl Default for Hello {
         Self {
             version: 1,
             capabilities: Vec::new(),
-            window: 32,
+            window: Window::default(),
             in_flight: 16,
             max_message: 1024 * 1024,
             ping: 0,
@@ -86,7 +87,7 @@ impl Serialize for Hello {
 struct PartialHello {
     version: Option<u32>,
     capabilities: Option<Few>,
-    window: Option<u32>,
+    window: Option<Window>,
     in_flight: Option<u32>,
     max_message: Option<u64>,
     ping: Option<u64>,

@@ -6,7 +6,10 @@ use converse_core::{ContentConverter, ConvertError, ConvertErrorKind};
 use serde::Serialize;
 
 use super::{Control, Envelope, codes, metadata::Outgoing};
-use crate::{rpc::Status, session::AnyConverter};
+use crate::{
+    rpc::{Status, window::Window},
+    session::AnyConverter,
+};
 
 /// Writes a frame that carries a value.
 pub(super) fn frame<T: Serialize + ?Sized>(
@@ -16,10 +19,12 @@ pub(super) fn frame<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), ConvertError> {
     let (id, method, key, meta) = match envelope {
-        Envelope::Call { id, method, meta, .. } => (Some(id), Some(method), "params", Outgoing::of(meta)),
-        Envelope::Notify { method, meta } => (None, Some(method), "params", Outgoing::of(meta)),
-        Envelope::Ok { id } => (Some(id), None, "result", None),
-        Envelope::Item { id } => (Some(id), None, "item", None),
+        Envelope::Call { id, method, meta, .. } => {
+            (Some(id), Some(method), r#""params":"#, Outgoing::of(meta))
+        }
+        Envelope::Notify { method, meta } => (None, Some(method), r#""params":"#, Outgoing::of(meta)),
+        Envelope::Ok { id } => (Some(id), None, r#""result":"#, None),
+        Envelope::Item { id } => (Some(id), None, r#""item":"#, None),
     };
     out.push(b'{');
     if let Some(id) = id {
@@ -33,7 +38,7 @@ pub(super) fn frame<T: Serialize + ?Sized>(
         converter.encode(method, out)?;
         out.push(b',');
     }
-    put(out, format_args!("\"{key}\":"))?;
+    out.extend_from_slice(key.as_bytes());
     converter.encode(value, out)?;
     if let Some(meta) = meta {
         out.extend_from_slice(br#","meta":"#);
@@ -68,7 +73,9 @@ pub(super) fn control(
         Control::Done { id } => put(out, format_args!(r#"{{"id":{id},"result":null"#))?,
         Control::End { id } => put(out, format_args!(r#"{{"id":{id},"end":true"#))?,
         Control::Cancel { id } => put(out, format_args!(r#"{{"cancel":{id}"#))?,
-        Control::Credit { id, items } => put(out, format_args!(r#"{{"id":{id},"credit":{items}"#))?,
+        Control::Credit { id, more: Window { items, bytes } } => {
+            put(out, format_args!(r#"{{"id":{id},"credit":[{items},{bytes}]"#))?;
+        }
         Control::Ping => out.push(b'{'),
     }
     out.push(b'}');

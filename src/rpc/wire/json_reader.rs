@@ -15,7 +15,7 @@ use super::{
     text::Text,
 };
 use crate::{
-    rpc::{Code, Metadata, Status, status::StatusData},
+    rpc::{Code, Metadata, Status, status::StatusData, window::Window},
     session::AnyConverter,
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct JsonReader<'m> {
     seen: Keys,
     fields: Fields<'m>,
     payload: Payload<'m>,
+    /// How many bytes were not read when the frame began.
+    begun: usize,
 }
 
 /// What the keys of a frame said.
@@ -40,14 +42,14 @@ struct Fields<'m> {
     status: Option<Status>,
     hello: Option<Hello>,
     go_away: Option<GoAway>,
-    /// The id of a cancel, or the items of a credit.
-    number: u32,
+    cancel: u32,
+    credit: Option<Window>,
 }
 
 impl<'m> JsonReader<'m> {
     pub(super) fn new(codec: &'m Codec, rest: &'m [u8]) -> Self {
         let (seen, fields) = (Keys::default(), Fields::default());
-        Self { codec, rest, object: None, seen, fields, payload: Payload::None }
+        Self { codec, rest, object: None, seen, fields, payload: Payload::None, begun: 0 }
     }
 
     /// Returns how many bytes are not read yet, between two frames.
@@ -60,6 +62,7 @@ impl<'m> JsonReader<'m> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        self.begun = self.rest.len();
         (self.seen, self.fields, self.payload) = (Keys::default(), Fields::default(), Payload::None);
         let mut object = Object::begin(&self.codec.converter, self.rest)?;
         let stopped = self.walk(&mut object, true)?;
@@ -88,7 +91,7 @@ impl<'m> JsonReader<'m> {
             self.seen.shape()?;
         }
         let id = self.seen.has(Keys::ID).then_some(self.fields.id);
-        Ok(Tail { id, meta: std::mem::take(&mut self.fields.meta) })
+        Ok(Tail { id, meta: std::mem::take(&mut self.fields.meta), len: self.begun - self.rest.len() })
     }
 
     /// Reads keys, to the end of the object or, if it may `stop`, to a payload that can be decoded where it stands.
@@ -121,7 +124,8 @@ impl<'m> JsonReader<'m> {
             Keys::ERROR => fields.status = Some(error_object(&self.codec.converter, object.skip()?)?.1),
             Keys::END if !object.value::<bool>()? => return Err(BadFrame::new("an end that is not true")),
             Keys::END => {}
-            Keys::CANCEL | Keys::CREDIT => fields.number = object.value()?,
+            Keys::CANCEL => fields.cancel = object.value()?,
+            Keys::CREDIT => fields.credit = Some(object.value()?),
             Keys::HELLO => fields.hello = Some(object.value()?),
             Keys::GO_AWAY => fields.go_away = Some(object.value()?),
             _ => object.skip().map(|_| ())?,
@@ -140,8 +144,8 @@ impl<'m> JsonReader<'m> {
             Keys::ITEM => Some(Head::Item { id }),
             Keys::ERROR => fields.status.take().map(|status| Head::Err { id, status }),
             Keys::END => Some(Head::End { id }),
-            Keys::CANCEL => Some(Head::Cancel { id: fields.number }),
-            Keys::CREDIT => Some(Head::Credit { id, items: fields.number }),
+            Keys::CANCEL => Some(Head::Cancel { id: fields.cancel }),
+            Keys::CREDIT => fields.credit.map(|more| Head::Credit { id, more }),
             Keys::HELLO => fields.hello.take().map(Head::Hello),
             Keys::GO_AWAY => fields.go_away.take().map(Head::GoAway),
             Keys::UNKNOWN => Some(self.unknown()),

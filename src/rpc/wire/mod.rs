@@ -37,7 +37,7 @@ pub(crate) use place::Place;
 
 use crate::{
     frame::Role,
-    rpc::{Kind, Metadata, Status},
+    rpc::{Kind, Metadata, Status, window::Window},
     session::AnyConverter,
 };
 use compact_reader::CompactReader;
@@ -99,7 +99,7 @@ pub(crate) enum Head<'m> {
     },
     Credit {
         id: u32,
-        items: u32,
+        more: Window,
     },
     Ping,
     GoAway(GoAway),
@@ -137,7 +137,7 @@ pub(crate) enum Control<'a> {
     },
     Credit {
         id: u32,
-        items: u32,
+        more: Window,
     },
     Ping,
     GoAway(&'a GoAway),
@@ -149,6 +149,8 @@ pub(crate) struct Tail {
     /// The call's; `None` for what speaks of no call, such as a notification.
     pub(crate) id: Option<u32>,
     pub(crate) meta: Metadata,
+    /// Bytes of the frame as it stands in the message, without what separates it from others.
+    pub(crate) len: usize,
 }
 
 /// Reads the frames of one message.
@@ -322,7 +324,7 @@ impl<'m> Reader<'m> {
         })
     }
 
-    /// Ends the frame that `next` gave: passes what was not decoded, and reads what comes late.
+    /// Ends the frame that `next` gave: passes what was not decoded, and reads what comes late. Once more does nothing.
     pub(crate) fn finish(&mut self) -> Result<Tail, BadFrame> {
         match self {
             Self::Json(reader) => reader.finish(),

@@ -7,7 +7,10 @@ use converse_core::ContentConverter;
 
 use super::{elements::elements, ids::RawId};
 use crate::{
-    rpc::wire::{GoAway, object::Object},
+    rpc::{
+        window::Window,
+        wire::{GoAway, object::Object},
+    },
     session::AnyConverter,
 };
 
@@ -22,8 +25,8 @@ pub(super) enum Notification<'m> {
     Item(RawId, &'m [u8]),
     /// The end of this stream.
     End(RawId),
-    /// More items of such a stream, for a call of this end.
-    Credit(RawId, u32),
+    /// More of such a stream may be sent, for a call of this end.
+    Credit(RawId, Window),
     GoAway(GoAway),
     /// A notification of a method.
     Method(Cow<'m, str>),
@@ -43,8 +46,11 @@ impl<'m> Notification<'m> {
                 [call] => Some(Self::End(id(call)?)),
                 _ => None,
             },
-            "$/credit" => match *elements(converter, params, 2).ok()? {
-                [call, items] => Some(Self::Credit(id(call)?, converter.decode(items).ok()?)),
+            "$/credit" => match *elements(converter, params, 3).ok()? {
+                [call, items, bytes] => {
+                    let (items, bytes) = (converter.decode(items).ok()?, converter.decode(bytes).ok()?);
+                    Some(Self::Credit(id(call)?, Window { items, bytes }))
+                }
                 _ => None,
             },
             "$/goaway" => converter.decode(params).ok().map(Self::GoAway),

@@ -45,6 +45,8 @@ pub(crate) struct JsonRpcReader<'m> {
     queued: Option<Head<'m>>,
     payload: Payload<'m>,
     id: Option<u32>,
+    /// Bytes of the request or response.
+    len: usize,
 }
 
 /// What is not read yet.
@@ -66,7 +68,7 @@ impl<'m> JsonRpcReader<'m> {
             Place::At(_) => Source::Nothing,
             Place::Batch { number, elements } => Source::Batch { number, elements },
         };
-        Self { converter, rpc, message, source, queued: None, payload: Payload::None, id: None }
+        Self { converter, rpc, message, source, queued: None, payload: Payload::None, id: None, len: 0 }
     }
 
     /// Returns where reading goes on; `None` while something comes next that is not in the message.
@@ -83,7 +85,7 @@ impl<'m> JsonRpcReader<'m> {
 
     pub(crate) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
         loop {
-            (self.payload, self.id) = (Payload::None, None);
+            (self.payload, self.id, self.len) = (Payload::None, None, 0);
             if let Some(head) = self.queued.take() {
                 return Ok(Some(head));
             }
@@ -114,7 +116,7 @@ impl<'m> JsonRpcReader<'m> {
 
     pub(crate) fn finish(&mut self) -> Result<Tail, BadFrame> {
         self.payload = Payload::None;
-        Ok(Tail { id: self.id.take(), ..Tail::default() })
+        Ok(Tail { id: self.id.take(), len: self.len, ..Tail::default() })
     }
 
     fn message(&mut self) -> Option<Head<'m>> {
@@ -144,10 +146,13 @@ impl<'m> JsonRpcReader<'m> {
     /// Reads what should be a request or a response, and is a whole message or a whole element of a batch.
     fn element(&mut self, json: &'m [u8]) -> Option<Head<'m>> {
         match Members::read(self.converter, json) {
-            Ok((members, behind)) if trim_start(behind).is_empty() => match members.is_response() {
-                true => self.response(&members),
-                false => self.request(&members),
-            },
+            Ok((members, behind)) if trim_start(behind).is_empty() => {
+                self.len = json.len() - behind.len();
+                match members.is_response() {
+                    true => self.response(&members),
+                    false => self.request(&members),
+                }
+            }
             // The elements of a batch are JSON: that was seen when they were parted.
             _ if self.batch().is_some() => self.refuse(None, INVALID_REQUEST),
             _ => self.refuse(None, PARSE_ERROR),
@@ -233,7 +238,7 @@ impl<'m> JsonRpcReader<'m> {
                 Some(Head::Item { id })
             }
             Notification::End(id) => state.served.number(&id).map(|id| Head::End { id }),
-            Notification::Credit(id, items) => self.ours(&id).map(|id| Head::Credit { id, items }),
+            Notification::Credit(id, more) => self.ours(&id).map(|id| Head::Credit { id, more }),
             Notification::GoAway(go_away) => Some(Head::GoAway(go_away)),
             Notification::Method(method) => {
                 let told = Some(params).filter(|_| state.made.any());

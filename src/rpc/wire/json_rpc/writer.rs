@@ -7,6 +7,7 @@ use super::{END_OF_STREAM, Fault, JsonRpc, UNSUBSCRIBES, ids::RawId, made::Cance
 use crate::{
     rpc::{
         Status,
+        window::Window,
         wire::{Control, Envelope, json, json::put},
     },
     session::AnyConverter,
@@ -81,11 +82,12 @@ impl JsonRpc {
                 Cancel::Done => Ok(()),
             },
             // What this end asked for needs no credit: nobody would understand it.
-            Control::Credit { id, items } => {
+            Control::Credit { id, more: Window { items, bytes } } => {
                 let state = self.lock();
                 let Some(call) = state.served.call(id) else { return Ok(()) };
                 let raw = call.id.as_str();
-                put(out, format_args!(r#"{{"jsonrpc":"2.0","method":"$/credit","params":[{raw},{items}]}}"#))
+                let head = r#"{"jsonrpc":"2.0","method":"$/credit","params":"#;
+                put(out, format_args!("{head}[{raw},{items},{bytes}]}}"))
             }
             Control::GoAway(go_away) => invoke(converter, None, "$/goaway", go_away, out),
         }

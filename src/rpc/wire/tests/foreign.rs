@@ -9,7 +9,8 @@ use serde_json::{Value, json as value};
 use super::{Frame, Postcard, Wrong, bad, cbor, json, msgpack, plain, read, read_bytes, write};
 use crate::rpc::{
     Code, Metadata, Status,
-    wire::{GoAway, Hello, metadata::LONGEST},
+    window::Window,
+    wire::{Control, GoAway, Hello, metadata::LONGEST},
 };
 
 fn add(id: Option<u32>) -> Frame<Value> {
@@ -42,7 +43,8 @@ fn json_keys_come_in_any_order() {
     assert_eq!(json_frames(r#"{"id":3,"result":{"a":[1]},"x":0}"#), ok);
     assert_eq!(json_frames(r#"{"item":0,"id":3}"#), Ok(vec![Frame::Item { id: 3, value: value!(0) }]));
     assert_eq!(json_frames(r#"{"end":true,"id":3}"#), Ok(vec![Frame::End { id: 3 }]));
-    assert_eq!(json_frames(r#"{"credit":9,"id":3}"#), Ok(vec![Frame::Credit { id: 3, items: 9 }]));
+    let more = Window { items: 9, bytes: 1 };
+    assert_eq!(json_frames(r#"{"credit":[9,1],"id":3}"#), Ok(vec![Frame::Credit { id: 3, more }]));
     let status = Status::new(Code::INTERNAL, "oh");
     let text = r#"{"error":{"more":1,"message":"oh","code":-32603},"id":3}"#;
     assert_eq!(json_frames(text), Ok(vec![Frame::Err { id: 3, status }]));
@@ -92,7 +94,7 @@ fn json_that_is_no_frame_is_refused() {
         (r#"{"result":1}"#, "a frame is several at once, or lacks a key"),
         (r#"{"item":1}"#, "a frame is several at once, or lacks a key"),
         (r#"{"end":true}"#, "a frame is several at once, or lacks a key"),
-        (r#"{"credit":1}"#, "a frame is several at once, or lacks a key"),
+        (r#"{"credit":[1,1]}"#, "a frame is several at once, or lacks a key"),
         (r#"{"id":1,"cancel":1}"#, "a frame is several at once, or lacks a key"),
         (r#"{"id":1,"result":1,"error":{"code":1}}"#, "a frame is several at once, or lacks a key"),
         (r#"{"id":1,"result":1,"item":1}"#, "a frame is several at once, or lacks a key"),
@@ -109,12 +111,20 @@ fn json_that_is_no_frame_is_refused() {
         (r#"{"id":1,"error":null}"#, "not a JSON object"),
         (r#"{"id":1,"error":{}}"#, "an error without a code"),
         (r#"{"id":1,"error":{"code":"x"}}"#, ""),
-        (r#"{"id":1,"credit":-1}"#, ""),
+        (r#"{"id":1,"credit":1}"#, ""),
+        (r#"{"id":1,"credit":[1]}"#, ""),
+        (r#"{"id":1,"credit":[1,1,1]}"#, ""),
+        (r#"{"id":1,"credit":[1,-1]}"#, ""),
+        (r#"{"id":1,"credit":[4294967296,1]}"#, ""),
         (r#"{"method":"a","meta":{"dl":"1"}}"#, ""),
         (r#"{"method":"a","meta":{"dl":1.5}}"#, ""),
         (r#"{"method":"a","meta":{"x":1}}"#, ""),
         (r#"{"method":"a","meta":null}"#, ""),
         (r#"{"hello":{"window":"x"}}"#, ""),
+        (r#"{"hello":{"window":32}}"#, ""),
+        (r#"{"hello":{"window":[32]}}"#, ""),
+        (r#"{"hello":{"window":[32,65536,1]}}"#, ""),
+        (r#"{"hello":{"window":null}}"#, ""),
         (r#"{"hello":{"v":1,"v":1}}"#, ""),
         (r#"{"goaway":{"code":70000}}"#, ""),
     ] {
@@ -125,8 +135,8 @@ fn json_that_is_no_frame_is_refused() {
 
 #[test]
 fn hellos_and_goaways_may_leave_things_out_and_say_more() {
-    let hello = Hello { window: 1, ..Hello::default() };
-    let text = r#"{"hello":{"new":[{}],"window":1,"token":null}}{"hello":{}}"#;
+    let hello = Hello { window: Window { items: 1, bytes: 2 }, ..Hello::default() };
+    let text = r#"{"hello":{"new":[{}],"window":[1,2],"token":null}}{"hello":{}}"#;
     assert_eq!(json_frames(text), Ok(vec![Frame::Hello(hello), Frame::Hello(Hello::default())]));
     let go_away = GoAway { code: 4001, reason: String::new(), retry: Duration::ZERO };
     assert_eq!(json_frames(r#"{"goaway":{"x":1}}"#), Ok(vec![Frame::GoAway(go_away)]));
@@ -211,7 +221,7 @@ fn arrays_that_are_no_frames_are_refused() {
     }
     // Every kind with every wrong count of elements.
     let counts: [&[u8]; 14] =
-        [&[2], &[4, 5], &[3, 4], &[2, 3], &[4, 5], &[3], &[2], &[2], &[3], &[], &[], &[], &[1], &[2]];
+        [&[2], &[4, 5], &[3, 4], &[2, 3], &[4, 5], &[3], &[2], &[2], &[4], &[], &[], &[], &[1], &[2]];
     for (kind, counts) in counts.iter().enumerate() {
         for count in (1..=15).filter(|count| !counts.is_empty() && !counts.contains(count)) {
             let frame = [&[0x90 | count, kind as u8][..], &[1; 20][..usize::from(count) - 1]].concat();
@@ -224,9 +234,8 @@ fn arrays_that_are_no_frames_are_refused() {
 #[test]
 fn frames_of_unknown_kinds_are_answered_and_passed() {
     let answer = |codec: &super::Codec, text: &str| {
-        let mut out = Vec::new();
-        codec.err(0, &Status::new(Code::UNIMPLEMENTED, text), &mut out);
-        Frame::<Value>::Answer(out)
+        let status = Status::new(Code::UNIMPLEMENTED, text);
+        Frame::<Value>::Answer(codec.control(Control::Err { id: 0, status: &status }))
     };
     let text = r#"{"topic":"room:42","offset":1394,"data":{"a":[]}}{"id":1,"new":2}{}"#;
     let frames = vec![answer(&json(), "unknown frame"), answer(&json(), "unknown frame"), Frame::Ping];
@@ -309,9 +318,7 @@ impl ContentConverter for Endless {
 #[test]
 fn a_format_that_does_not_tell_where_a_value_ends_carries_no_frames() {
     let codec = super::codec(Endless(Postcard));
-    let mut frame = Vec::new();
-    codec.hello(&super::Hello::default(), &mut frame);
-    let message = codec.message(frame);
+    let message = codec.message(codec.control(Control::Hello(&Hello::default())));
     let error = codec.reader(&message).next().unwrap_err();
     assert_eq!(error.text(), "the endless converter does not tell where a value ends");
 }

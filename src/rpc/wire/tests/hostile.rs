@@ -4,7 +4,10 @@ use converse_core::ConvertErrorKind;
 use serde_json::Value;
 
 use super::{Wrong, bad, cbor, json, msgpack, plain, read_bytes};
-use crate::rpc::{Metadata, wire::Codec};
+use crate::rpc::{
+    Kind, Metadata,
+    wire::{Codec, Control, Envelope},
+};
 
 /// Reads what holds one payload that fits nothing, and behind it a ping.
 fn one_payload_fails(codec: &Codec, bytes: &[u8]) -> ConvertErrorKind {
@@ -106,7 +109,7 @@ fn only_so_many_headers_and_capabilities_are_taken() {
     let mut meta = Metadata::new();
     (0..65).for_each(|n| meta.set_header(format!("h{n}"), "v"));
     for codec in [json(), msgpack(), cbor(), plain()] {
-        let error = codec.notify("a", &meta, &(), &mut Vec::new()).unwrap_err();
+        let error = codec.frame(Envelope::Notify { method: "a", meta: &meta }, &()).unwrap_err();
         assert_eq!(error.kind(), ConvertErrorKind::Encode);
     }
 }
@@ -114,11 +117,13 @@ fn only_so_many_headers_and_capabilities_are_taken() {
 #[test]
 fn a_payload_is_passed_when_nobody_asks_for_it() {
     for codec in [json(), msgpack(), cbor(), plain()] {
-        let mut out = Vec::new();
-        codec.call(1, crate::rpc::Kind::Unary, "a", &Metadata::new(), &("text", [1.5; 3]), &mut out).unwrap();
-        codec.item(1, &vec!["x"; 100], &mut out).unwrap();
-        codec.ping(&mut out);
-        let message = codec.message(out);
+        let call = Envelope::Call { id: 1, kind: Kind::Unary, method: "a", meta: &Metadata::new() };
+        let frames = [
+            codec.frame(call, &("text", [1.5; 3])).unwrap(),
+            codec.frame(Envelope::Item { id: 1 }, &vec!["x"; 100]).unwrap(),
+            codec.control(Control::Ping),
+        ];
+        let message = codec.message(frames.concat());
         let mut reader = codec.reader(&message);
         for _ in 0..3 {
             assert!(reader.next().unwrap().is_some());

@@ -17,7 +17,7 @@ use serde::{
 
 use super::{BadFrame, Codec, Control, Envelope, GoAway, Head, Hello};
 use crate::{
-    rpc::{Kind, Metadata, Status},
+    rpc::{Kind, Metadata, Status, window::Window},
     session::AnyConverter,
 };
 
@@ -32,44 +32,39 @@ enum Frame<T> {
     Item { id: u32, value: T },
     End { id: u32 },
     Cancel { id: u32 },
-    Credit { id: u32, items: u32 },
+    Credit { id: u32, more: Window },
     Ping,
     GoAway(GoAway),
     Answer(Vec<u8>),
 }
 
 impl<T: Serialize> Frame<T> {
-    fn write(&self, codec: &Codec, out: &mut Vec<u8>) {
-        match self {
-            Self::Hello(hello) => codec.hello(hello, out),
+    fn write(&self, codec: &Codec) -> Vec<u8> {
+        let (envelope, value) = match self {
             Self::Invoke { id: Some(id), method, meta, args } => {
-                codec.call(*id, Kind::Unary, method, meta, args, out).unwrap();
+                (Envelope::Call { id: *id, kind: Kind::Unary, method, meta }, args)
             }
-            Self::Invoke { id: None, method, meta, args } => codec.notify(method, meta, args, out).unwrap(),
-            Self::Ok { id, value } => codec.ok(*id, value, out).unwrap(),
-            Self::OkEmpty { id } => codec.ok_empty(*id, out),
-            Self::Err { id, status } => codec.err(*id, status, out),
-            Self::Item { id, value } => codec.item(*id, value, out).unwrap(),
-            Self::End { id } => codec.end(*id, out),
-            Self::Cancel { id } => codec.cancel(*id, out),
-            Self::Credit { id, items } => codec.credit(*id, *items, out),
-            Self::Ping => codec.ping(out),
-            Self::GoAway(go_away) => codec.go_away(go_away, out),
-            Self::Answer(bytes) => out.extend_from_slice(bytes),
-        }
+            Self::Invoke { id: None, method, meta, args } => (Envelope::Notify { method, meta }, args),
+            Self::Ok { id, value } => (Envelope::Ok { id: *id }, value),
+            Self::Item { id, value } => (Envelope::Item { id: *id }, value),
+            Self::Hello(hello) => return codec.control(Control::Hello(hello)),
+            Self::OkEmpty { id } => return codec.control(Control::Done { id: *id }),
+            Self::Err { id, status } => return codec.control(Control::Err { id: *id, status }),
+            Self::End { id } => return codec.control(Control::End { id: *id }),
+            Self::Cancel { id } => return codec.control(Control::Cancel { id: *id }),
+            Self::Credit { id, more } => return codec.control(Control::Credit { id: *id, more: *more }),
+            Self::Ping => return codec.control(Control::Ping),
+            Self::GoAway(go_away) => return codec.control(Control::GoAway(go_away)),
+            Self::Answer(bytes) => return bytes.clone(),
+        };
+        codec.frame(envelope, value).unwrap()
     }
 }
 
 /// Writes frames as one message.
 fn write<T: Serialize>(codec: &Codec, frames: &[Frame<T>]) -> Message {
-    let mut out = Vec::new();
-    for (index, frame) in frames.iter().enumerate() {
-        if index > 0 {
-            out.extend_from_slice(codec.separator().unwrap());
-        }
-        frame.write(codec, &mut out);
-    }
-    codec.message(out)
+    let frames: Vec<_> = frames.iter().map(|frame| frame.write(codec)).collect();
+    codec.message(frames.join(codec.separator().unwrap()))
 }
 
 /// What may be wrong with a message.
@@ -105,7 +100,7 @@ fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Fra
             (Head::Err { id, status }, _) => Frame::Err { id, status },
             (Head::End { id }, _) => Frame::End { id },
             (Head::Cancel { id }, _) => Frame::Cancel { id },
-            (Head::Credit { id, items }, _) => Frame::Credit { id, items },
+            (Head::Credit { id, more }, _) => Frame::Credit { id, more },
             (Head::Ping, _) => Frame::Ping,
             (Head::GoAway(go_away), _) => Frame::GoAway(go_away),
             (Head::Answer(bytes), _) => Frame::Answer(bytes),
@@ -189,68 +184,4 @@ fn cbor() -> Codec {
 
 fn plain() -> Codec {
     codec(Postcard)
-}
-
-/// The old names, so that the tests stay as they are while this is tried.
-impl Codec {
-    pub(crate) fn call<A: Serialize + ?Sized>(
-        &self,
-        id: u32,
-        kind: Kind,
-        method: &str,
-        meta: &Metadata,
-        args: &A,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        self.frame(Envelope::Call { id, kind, method, meta }, args).map(|f| out.extend(f))
-    }
-    pub(crate) fn notify<A: Serialize + ?Sized>(
-        &self,
-        method: &str,
-        meta: &Metadata,
-        args: &A,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        self.frame(Envelope::Notify { method, meta }, args).map(|f| out.extend(f))
-    }
-    pub(crate) fn ok<A: Serialize + ?Sized>(
-        &self,
-        id: u32,
-        value: &A,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        self.frame(Envelope::Ok { id }, value).map(|f| out.extend(f))
-    }
-    pub(crate) fn item<A: Serialize + ?Sized>(
-        &self,
-        id: u32,
-        value: &A,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConvertError> {
-        self.frame(Envelope::Item { id }, value).map(|f| out.extend(f))
-    }
-    pub(crate) fn hello(&self, hello: &Hello, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::Hello(hello)))
-    }
-    pub(crate) fn ok_empty(&self, id: u32, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::Done { id }))
-    }
-    pub(crate) fn err(&self, id: u32, status: &Status, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::Err { id, status }))
-    }
-    pub(crate) fn end(&self, id: u32, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::End { id }))
-    }
-    pub(crate) fn cancel(&self, id: u32, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::Cancel { id }))
-    }
-    pub(crate) fn credit(&self, id: u32, items: u32, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::Credit { id, items }))
-    }
-    pub(crate) fn ping(&self, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::Ping))
-    }
-    pub(crate) fn go_away(&self, go_away: &GoAway, out: &mut Vec<u8>) {
-        out.extend(self.control(Control::GoAway(go_away)))
-    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Frame, Wrong, cbor, json, msgpack, plain, read, read_bytes, write};
 use crate::rpc::{
     Code, Metadata, Status,
+    window::Window,
     wire::{Codec, GoAway, Hello, metadata::LONGEST},
 };
 
@@ -41,8 +42,12 @@ fn meta() -> impl Strategy<Value = Metadata> {
     )
 }
 
+fn window() -> impl Strategy<Value = Window> {
+    (any::<u32>(), any::<u32>()).prop_map(|(items, bytes)| Window { items, bytes })
+}
+
 fn hello() -> impl Strategy<Value = Hello> {
-    let numbers = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u64>(), any::<u64>());
+    let numbers = (any::<u32>(), window(), any::<u32>(), any::<u64>(), any::<u64>());
     let texts = (vec(any::<String>(), 0..4), any::<Option<String>>(), any::<Option<String>>());
     (numbers, texts).prop_map(|((version, window, in_flight, max_message, ping), texts)| {
         let (capabilities, token, schema) = texts;
@@ -67,7 +72,7 @@ fn frame() -> impl Strategy<Value = Frame<Body>> {
         (id(), body()).prop_map(|(id, value)| Frame::Item { id, value }),
         id().prop_map(|id| Frame::End { id }),
         id().prop_map(|id| Frame::Cancel { id }),
-        (id(), id()).prop_map(|(id, items)| Frame::Credit { id, items }),
+        (id(), window()).prop_map(|(id, more)| Frame::Credit { id, more }),
         proptest::strategy::Just(Frame::Ping),
         (any::<u16>(), any::<String>(), 0..1_000_000u64).prop_map(|(code, reason, retry)| {
             Frame::GoAway(GoAway { code, reason, retry: Duration::from_millis(retry) })
@@ -99,6 +104,24 @@ proptest! {
         for codec in codecs() {
             let frames = with_data(&codec, frames.clone());
             assert_eq!(read(&codec, &write(&codec, &frames)), Ok(frames));
+        }
+    }
+
+    #[test]
+    fn a_frame_has_the_bytes_that_were_written(frames in vec(frame(), 1..6), decodes in any::<bool>()) {
+        for codec in codecs() {
+            let frames = with_data(&codec, frames.clone());
+            let message = write(&codec, &frames);
+            let mut reader = codec.reader(&message);
+            for frame in &frames {
+                reader.next().unwrap();
+                if decodes {
+                    let _ = reader.payload::<Body>();
+                }
+                let len = frame.write(&codec).len();
+                assert_eq!((reader.finish().unwrap().len, reader.finish().unwrap().len), (len, len));
+            }
+            assert_eq!(reader.next(), Ok(None));
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Frame, cbor, json, msgpack, read_bytes};
 use crate::rpc::{
     Code, Metadata, Status,
+    window::Window,
     wire::{Codec, GoAway, Hello},
 };
 
@@ -42,7 +43,7 @@ fn frames(codec: &Codec) -> Vec<(&'static str, Frame<Body>)> {
     let hello = Hello {
         version: 1,
         capabilities: vec![],
-        window: 32,
+        window: Window { items: 32, bytes: 65_536 },
         in_flight: 16,
         max_message: 1_048_576,
         ping: 0,
@@ -52,7 +53,7 @@ fn frames(codec: &Codec) -> Vec<(&'static str, Frame<Body>)> {
     let full = Hello {
         version: 1,
         capabilities: vec!["topics".into()],
-        window: 64,
+        window: Window { items: 64, bytes: 4096 },
         in_flight: 8,
         max_message: 65_536,
         ping: 20_000,
@@ -80,7 +81,7 @@ fn frames(codec: &Codec) -> Vec<(&'static str, Frame<Body>)> {
         ("item", Frame::Item { id: 300, value: Body::Text("tick".into()) }),
         ("end", Frame::End { id: 300 }),
         ("cancel", Frame::Cancel { id: 1 }),
-        ("credit", Frame::Credit { id: 1, items: 32 }),
+        ("credit", Frame::Credit { id: 1, more: Window { items: 32, bytes: 65_536 } }),
         ("ping", Frame::Ping),
         ("goaway", Frame::GoAway(restart)),
     ]
@@ -100,8 +101,7 @@ fn vector(name: &str, kind: &str) -> Vec<u8> {
 fn check(codec: &Codec, kind: &str) {
     for (name, frame) in frames(codec) {
         let vector = vector(name, kind);
-        let mut written = Vec::new();
-        frame.write(codec, &mut written);
+        let written = frame.write(codec);
         assert_eq!(written, vector, "{name}.{kind}: {:?}", String::from_utf8_lossy(&written));
         assert_eq!(read_bytes(codec, &vector), Ok(vec![frame]), "{name}.{kind}");
     }

@@ -33,7 +33,7 @@ fn a_server_calls_its_client() {
 fn a_notification_travels() {
     let mut meta = Metadata::default();
     meta.set_header("name", "does not travel");
-    let frame = written(|out| client().0.notify("log", &meta, &["hi"], out).unwrap());
+    let frame = client().writes(Envelope::Notify { method: "log", meta: &meta }, ["hi"]);
     assert_eq!(frame, r#"{"jsonrpc":"2.0","method":"log","params":["hi"]}"#);
     assert_eq!(server().reads_one(frame), r#"log ["hi"]"#);
 }
@@ -44,14 +44,14 @@ fn an_error_keeps_its_code_and_its_data() {
     for (number, id) in (1..=16).chain([17, 100, i32::MAX]).zip((1..).step_by(2)) {
         assert_eq!(server.reads_one(client.call(1, Kind::Unary, "m", [()])), format!("{id} m [null]"));
         let status = Status::new(Code::new(number), "why").with_value(client.0.converter(), &"x").unwrap();
-        let frame = server.commits(id, |out| server.0.err(id, &status, out)).unwrap();
+        let frame = server.fails(id, &status).unwrap();
         assert_eq!(client.reads_one(frame), format!(r#"err 1 {}: why "x""#, Code::new(number)));
     }
 }
 
 #[test]
 fn an_error_about_no_call_has_no_id() {
-    let frame = written(|out| server().0.err(0, &Status::new(Code::INTERNAL, "x"), out));
+    let frame = server().says(Control::Err { id: 0, status: &Status::new(Code::INTERNAL, "x") });
     assert_eq!(frame, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"x"}}"#);
     assert_eq!(client().reads_one(frame), "err 0 INTERNAL: x");
     assert_eq!(client().reads_one(r#"{"error":{"code":-32700,"message":"?"}}"#), "err 0 INVALID_ARGUMENT: ?");

@@ -19,7 +19,7 @@ use crate::{
     frame::Role,
     rpc::{
         Code, Kind, Metadata, Status,
-        wire::{Codec, GoAway, Head, Hello},
+        wire::{Codec, Control, Envelope, GoAway, Head, Hello},
     },
     session::AnyConverter,
 };
@@ -53,7 +53,9 @@ impl End {
                 }
                 Head::End { id } => (format!("end {id}"), String::new()),
                 Head::Cancel { id } => (format!("cancel {id}"), String::new()),
-                Head::Credit { id, items } => (format!("credit {id}"), items.to_string()),
+                Head::Credit { id, more } => {
+                    (format!("credit {id}"), format!("{} {}", more.items, more.bytes))
+                }
                 Head::GoAway(go_away) => ("goaway".into(), format!("{go_away:?}")),
                 Head::Answer(frame) => ("answer".into(), String::from_utf8(frame).unwrap()),
                 Head::Hello(_) | Head::Ping => panic!("there are none"),
@@ -66,6 +68,17 @@ impl End {
         lines
     }
 
+    /// Reads a message; the bytes of each frame.
+    fn lens(&self, message: impl Into<Message>) -> Vec<usize> {
+        let message = message.into();
+        let mut reader = self.0.reader(&message);
+        let mut lens = Vec::new();
+        while reader.next().unwrap().is_some() {
+            lens.push(reader.finish().unwrap().len);
+        }
+        lens
+    }
+
     /// Reads a message of one frame.
     fn reads_one(&self, message: impl Into<Message>) -> String {
         let mut lines = self.reads(message);
@@ -74,43 +87,52 @@ impl End {
     }
 
     fn ok(&self, id: u32, value: impl Serialize) -> Option<String> {
-        self.commits(id, |out| self.0.ok(id, &value, out).unwrap())
+        self.commits(id, self.writes(Envelope::Ok { id }, value))
     }
 
     fn ok_empty(&self, id: u32) -> Option<String> {
-        self.commits(id, |out| self.0.ok_empty(id, out))
+        self.commits(id, self.says(Control::Done { id }))
     }
 
     fn err(&self, id: u32, code: Code, message: &str) -> Option<String> {
-        self.commits(id, |out| self.0.err(id, &Status::new(code, message), out))
+        self.fails(id, &Status::new(code, message))
     }
 
-    fn commits(&self, id: u32, write: impl FnOnce(&mut Vec<u8>)) -> Option<String> {
-        let frame = self.0.commit(id, written(write).into_bytes())?;
-        Some(String::from_utf8(frame).unwrap())
+    fn fails(&self, id: u32, status: &Status) -> Option<String> {
+        self.commits(id, self.says(Control::Err { id, status }))
+    }
+
+    fn commits(&self, id: u32, frame: String) -> Option<String> {
+        self.0.commit(id, frame.into_bytes()).map(|frame| String::from_utf8(frame).unwrap())
     }
 
     fn accepts(&self, id: u32, method: &str) -> String {
-        written(|out| self.0.accept(id, method, out))
+        let mut out = Vec::new();
+        self.0.accept(id, method, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     fn item(&self, id: u32, value: impl Serialize) -> String {
-        written(|out| self.0.item(id, &value, out).unwrap())
+        self.writes(Envelope::Item { id }, value)
     }
 
     fn call(&self, id: u32, kind: Kind, method: &str, args: impl Serialize) -> String {
-        written(|out| self.0.call(id, kind, method, &Metadata::default(), &args, out).unwrap())
+        self.writes(Envelope::Call { id, kind, method, meta: &Metadata::default() }, args)
     }
 
     fn cancel(&self, id: u32) -> String {
-        written(|out| self.0.cancel(id, out))
+        self.says(Control::Cancel { id })
     }
-}
 
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-    let mut out = Vec::new();
-    write(&mut out);
-    String::from_utf8(out).unwrap()
+    /// Writes a frame that carries a value.
+    fn writes(&self, envelope: Envelope<'_>, value: impl Serialize) -> String {
+        String::from_utf8(self.0.frame(envelope, &value).unwrap()).unwrap()
+    }
+
+    /// Writes a frame that carries none.
+    fn says(&self, control: Control<'_>) -> String {
+        String::from_utf8(self.0.control(control)).unwrap()
+    }
 }
 
 fn go_away() -> GoAway {
@@ -120,15 +142,15 @@ fn go_away() -> GoAway {
 #[test]
 fn there_are_no_greetings_and_no_pings() {
     let end = server();
-    assert_eq!(written(|out| end.0.hello(&Hello::default(), out)), "");
-    assert_eq!(written(|out| end.0.ping(out)), "");
+    assert_eq!(end.says(Control::Hello(&Hello::default())), "");
+    assert_eq!(end.says(Control::Ping), "");
     assert!(end.0.is_json_rpc());
     assert_eq!(end.0.separator(), None);
 }
 
 #[test]
 fn a_farewell_is_a_notification() {
-    let frame = written(|out| server().0.go_away(&go_away(), out));
+    let frame = server().says(Control::GoAway(&go_away()));
     let expected =
         r#"{"jsonrpc":"2.0","method":"$/goaway","params":{"code":4001,"reason":"update","retry_ms":500}}"#;
     assert_eq!(frame, expected);

@@ -69,8 +69,8 @@ fn a_client_serves_with_even_ids() {
 fn a_frame_that_is_thrown_away_changes_nothing() {
     let server = server();
     server.reads_one(call("1"));
-    written(|out| server.0.ok(1, &1, out).unwrap());
-    written(|out| server.0.err(1, &Status::new(Code::INTERNAL, ""), out));
+    server.writes(Envelope::Ok { id: 1 }, 1);
+    server.says(Control::Err { id: 1, status: &Status::new(Code::INTERNAL, "") });
     assert_eq!(server.ok(1, 2).unwrap(), r#"{"jsonrpc":"2.0","id":1,"result":2}"#);
 }
 

@@ -35,14 +35,11 @@ fn serve(request: &str) -> Vec<Value> {
         };
         let result = result.unwrap();
         let Some(id) = reader.finish().unwrap().id else { continue };
-        let mut frame = Vec::new();
-        match result {
-            Value::Null => {
-                server.0.err(id, &Status::new(Code::UNIMPLEMENTED, "Method not found"), &mut frame)
-            }
-            result => server.0.ok(id, &result, &mut frame).unwrap(),
-        }
-        sent.extend(server.0.commit(id, frame));
+        let reply = match result {
+            Value::Null => server.err(id, Code::UNIMPLEMENTED, "Method not found"),
+            result => server.ok(id, result),
+        };
+        sent.extend(reply.map(String::into_bytes));
     }
     let mut sent: Vec<Value> = sent.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect();
     sent.iter_mut().for_each(sort);

@@ -1,6 +1,7 @@
 //! Streams between two ends of this crate.
 
 use super::*;
+use crate::rpc::window::Window;
 
 /// Two ends, of which the client has asked for a stream with call 1 and been accepted.
 fn subscribed(method: &str, kind: Kind) -> (End, End) {
@@ -25,7 +26,7 @@ fn items_come_and_the_stream_ends() {
 fn a_stream_fails_with_its_data() {
     let (server, client) = subscribed("calc.ticks", Kind::ServerStream);
     let status = Status::new(Code::NOT_FOUND, "no").with_value(server.0.converter(), &[1, 2]).unwrap();
-    let end = server.commits(1, |out| server.0.err(1, &status, out)).unwrap();
+    let end = server.fails(1, &status).unwrap();
     assert_eq!(client.reads_one(end), "err 1 NOT_FOUND: no [1,2]");
 }
 
@@ -169,13 +170,26 @@ fn a_caller_sends_a_stream() {
     let item = client.item(1, ["row"]);
     assert_eq!(item, r#"{"jsonrpc":"2.0","method":"$/item","params":[1,["row"]]}"#);
     assert_eq!(server.reads_one(item), r#"item 1 ["row"]"#);
-    let credit = written(|out| server.0.credit(1, 16, out));
-    assert_eq!(credit, r#"{"jsonrpc":"2.0","method":"$/credit","params":[1,16]}"#);
-    assert_eq!(client.reads_one(credit), "credit 1 16");
-    let end = written(|out| client.0.end(1, out));
+    let credit = server.says(Control::Credit { id: 1, more: Window { items: 16, bytes: 900 } });
+    assert_eq!(credit, r#"{"jsonrpc":"2.0","method":"$/credit","params":[1,16,900]}"#);
+    assert_eq!(client.reads_one(credit), "credit 1 16 900");
+    let end = client.says(Control::End { id: 1 });
     assert_eq!(end, r#"{"jsonrpc":"2.0","method":"$/end","params":[1]}"#);
     assert_eq!(server.reads_one(end), "end 1");
     assert_eq!(client.reads_one(server.ok(1, 1).unwrap()), "ok 1 1");
+}
+
+#[test]
+fn an_item_has_the_bytes_of_its_message_or_of_its_element() {
+    let (server, client) = subscribed("chat", Kind::BidiStream);
+    for value in ["", "said", "\u{e9}\"\n"] {
+        for (end, item) in [(&server, client.item(1, value)), (&client, server.item(1, value))] {
+            let len = item.len();
+            assert_eq!(end.lens(item.as_str()), [len]);
+            assert_eq!(end.lens(format!(" \n{item}\t ")), [len]);
+            assert_eq!(end.lens(format!("[{item}, {item} ]")), [len, len]);
+        }
+    }
 }
 
 #[test]
@@ -183,9 +197,9 @@ fn two_streams_run_on_one_call() {
     let (server, client) = subscribed("chat", Kind::BidiStream);
     assert_eq!(server.reads_one(client.item(1, "said")), r#"item 1 "said""#);
     assert_eq!(client.reads_one(server.item(1, "heard")), r#"item 1 "heard""#);
-    let credit = written(|out| client.0.credit(1, 16, out));
+    let credit = client.says(Control::Credit { id: 1, more: Window { items: 16, bytes: 900 } });
     assert_eq!(credit, "", "a stream of answers needs no credit");
-    assert_eq!(server.reads_one(written(|out| client.0.end(1, out))), "end 1");
+    assert_eq!(server.reads_one(client.says(Control::End { id: 1 })), "end 1");
     assert_eq!(client.reads_one(server.ok_empty(1).unwrap()), "ok 1 null");
 }
 
@@ -209,9 +223,13 @@ fn what_speaks_of_an_unknown_call_says_nothing() {
         r#""$/item","params":[null,1]"#,
         r#""$/end","params":[1]"#,
         r#""$/end","params":[]"#,
-        r#""$/credit","params":[1,-1]"#,
-        r#""$/credit","params":["1",1]"#,
-        r#""$/credit","params":[4294967298,1]"#,
+        r#""$/credit","params":[1,1]"#,
+        r#""$/credit","params":[1,1,1,1]"#,
+        r#""$/credit","params":[1,-1,1]"#,
+        r#""$/credit","params":[1,1,-1]"#,
+        r#""$/credit","params":[1,[1,1]]"#,
+        r#""$/credit","params":["1",1,1]"#,
+        r#""$/credit","params":[4294967298,1,1]"#,
         r#""$/cancelRequest","params":{"id":1}"#,
         r#""$/cancelRequest","params":{}"#,
         r#""$/cancelRequest","params":[1]"#,
