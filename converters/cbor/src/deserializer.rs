@@ -13,7 +13,7 @@ use serde::{
 
 use crate::{
     access::{Content, Entries, Variant},
-    input::{Error, Input, StringKind, text},
+    input::{Error, Input, StringKind, not_text, text},
 };
 
 /// Reads one CBOR item after another.
@@ -57,7 +57,7 @@ impl<'de> Deserializer<'de> {
             Header::Simple(_) => Err(Error::new("a simple value has no meaning")),
             Header::Text(len) => match self.input.string(StringKind::Text, len)? {
                 Cow::Borrowed(bytes) => visitor.visit_borrowed_str(text(bytes)?),
-                Cow::Owned(bytes) => visitor.visit_str(text(&bytes)?),
+                Cow::Owned(bytes) => visitor.visit_string(String::from_utf8(bytes).map_err(|_| not_text())?),
             },
             Header::Bytes(len) => match self.input.string(StringKind::Bytes, len)? {
                 Cow::Borrowed(bytes) => visitor.visit_borrowed_bytes(bytes),

@@ -89,7 +89,7 @@ impl<'de> Input<'de> {
     pub(crate) fn string(&mut self, kind: StringKind, len: Option<usize>) -> Result<Cow<'de, [u8]>, Error> {
         match len {
             Some(len) => self.take(len).map(Cow::Borrowed),
-            None => self.chunks(kind).map(Cow::Owned),
+            None => self.gather(kind).map(Cow::Owned),
         }
     }
 
@@ -97,7 +97,7 @@ impl<'de> Input<'de> {
     pub(crate) fn pass_string(&mut self, kind: StringKind, len: Option<usize>) -> Result<(), Error> {
         match len {
             Some(len) => self.take(len).map(|_| ()),
-            None => self.chunks(kind).map(|_| ()),
+            None => self.chunks(kind, |_| Ok(())),
         }
     }
 
@@ -110,21 +110,35 @@ impl<'de> Input<'de> {
         Ok(taken)
     }
 
-    /// Reads the chunks of a string of indefinite length (RFC 8949 §3.2.3): definite, and all of one kind.
-    fn chunks(&mut self, kind: StringKind) -> Result<Vec<u8>, Error> {
+    /// Reads a string of indefinite length.
+    #[cold]
+    fn gather(&mut self, kind: StringKind) -> Result<Vec<u8>, Error> {
         let mut whole = Vec::new();
+        self.chunks(kind, |chunk| {
+            if kind == StringKind::Text {
+                text(chunk)?;
+            }
+            whole.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    /// Reads the chunks of a string of indefinite length (RFC 8949 §3.2.3): definite, and all of one kind.
+    fn chunks(
+        &mut self,
+        kind: StringKind,
+        mut take: impl FnMut(&'de [u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while !self.take_break() {
             let chunk = match (kind, self.header()?) {
                 (StringKind::Bytes, Header::Bytes(Some(len))) => self.take(len)?,
                 (StringKind::Text, Header::Text(Some(len))) => self.take(len)?,
                 _ => return Err(Error::new("a chunk is not of its string's kind")),
             };
-            if kind == StringKind::Text {
-                text(chunk)?;
-            }
-            whole.extend_from_slice(chunk);
+            take(chunk)?;
         }
-        Ok(whole)
+        Ok(())
     }
 }
 
@@ -153,7 +167,12 @@ fn immediate(first: u8) -> Header {
 /// Checks that bytes are UTF-8.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(bytes).map_err(|_| Error::new("a text is not UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| not_text())
+}
+
+#[cold]
+pub(crate) fn not_text() -> Error {
+    Error::new("a text is not UTF-8")
 }
 
 #[cfg(test)]

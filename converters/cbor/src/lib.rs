@@ -67,6 +67,7 @@ impl ContentConverter for CborConverter {
     ///
     /// # Errors
     /// - [`ConvertErrorKind::TooDeep`]: the bytes are nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::TooLarge`]: the value takes more memory than the guard allows.
     /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or an integer wider than 64 bits.
     /// - [`ConvertErrorKind::TrailingBytes`]: the bytes go on behind the item.
     /// - [`ConvertErrorKind::Decode`]: the bytes are not CBOR, or do not fit the type.
@@ -87,6 +88,7 @@ impl ContentConverter for CborConverter {
     ///
     /// # Errors
     /// - [`ConvertErrorKind::TooDeep`]: the item is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::TooLarge`]: the value takes more memory than the guard allows.
     /// - [`ConvertErrorKind::Number`]: a number is NaN, infinite or an integer wider than 64 bits.
     /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with CBOR, or it does not fit the type.
     fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>

@@ -29,6 +29,8 @@ pub enum ConvertErrorKind {
     TrailingBytes,
     /// The value is nested deeper than the limit.
     TooDeep,
+    /// The value would take more memory than it may: see [`within`](crate::guard::within).
+    TooLarge,
     /// A number is NaN, infinite, or an integer that needs more than 64 bits.
     Number,
     /// The message is of a kind (text, binary) that the converter does not read.

@@ -61,6 +61,7 @@ impl ContentConverter for JsonConverter {
     ///
     /// # Errors
     /// - [`ConvertErrorKind::TooDeep`]: the JSON is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::TooLarge`]: the value takes more memory than the guard allows.
     /// - [`ConvertErrorKind::TrailingBytes`]: something other than white space follows the value.
     /// - [`ConvertErrorKind::Decode`]: the bytes are not JSON in UTF-8, or do not fit the type.
     fn decode_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<S::Value, ConvertError>
@@ -97,6 +98,7 @@ impl ContentConverter for JsonConverter {
     ///
     /// # Errors
     /// - [`ConvertErrorKind::TooDeep`]: the JSON is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::TooLarge`]: the value takes more memory than the guard allows.
     /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with JSON in UTF-8, or it does not fit the type.
     fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
     where

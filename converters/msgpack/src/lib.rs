@@ -64,9 +64,12 @@ impl ContentConverter for MessagePackConverter {
     ///
     /// # Errors
     /// - [`ConvertErrorKind::TooDeep`]: the bytes are nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::TooLarge`]: the value takes more memory than the guard allows.
     /// - [`ConvertErrorKind::Number`]: a number is NaN or infinite.
     /// - [`ConvertErrorKind::TrailingBytes`]: the bytes go on behind the value.
     /// - [`ConvertErrorKind::Decode`]: the bytes are not MessagePack, or do not fit the type.
+    // By force: what the guard does on its way out makes it too long for the compiler's own choice.
+    #[inline(always)]
     fn decode_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<S::Value, ConvertError>
     where
         S: DeserializeSeed<'de>,
@@ -88,6 +91,7 @@ impl ContentConverter for MessagePackConverter {
     ///
     /// # Errors
     /// - [`ConvertErrorKind::TooDeep`]: the value is nested deeper than the guard allows.
+    /// - [`ConvertErrorKind::TooLarge`]: the value takes more memory than the guard allows.
     /// - [`ConvertErrorKind::Number`]: a number is NaN or infinite.
     /// - [`ConvertErrorKind::Decode`]: the bytes do not begin with MessagePack, or it does not fit the type.
     fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>

@@ -1,15 +1,19 @@
 //! Guards what is inside containers: seeds, elements, entries, variants. Knows no concrete format.
 
-use std::cell::Cell;
+use std::{alloc::Layout, cell::Cell};
 
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 
 use super::{
+    allowance,
     decode::{Context, GuardedDeserializer},
+    growth::{MapGrowth, VecGrowth},
     visitor::GuardedVisitor,
 };
 
-/// A seed that decodes under guard.
+/// A seed that decodes under guard, into a place of its value's size.
 struct GuardedSeed<'g, S> {
     inner: S,
     context: Context<'g>,
@@ -20,7 +24,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for GuardedSeed<'_, S> {
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(GuardedDeserializer { inner, context: self.context })
+        self.inner.deserialize(GuardedDeserializer::<_, S::Value>::new(inner, self.context))
     }
 }
 
@@ -29,25 +33,57 @@ struct Hint(Cell<Option<usize>>);
 
 impl Hint {
     #[inline]
+    fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    #[inline]
     fn grant(&self, declared: Option<usize>, context: Context<'_>) -> Option<usize> {
-        let declared = declared?;
-        let granted = self.0.get().unwrap_or_else(|| context.grant(declared));
+        let granted = self.0.get().unwrap_or_else(|| context.grant(declared.unwrap_or_default()));
         self.0.set(Some(granted));
-        Some(declared.min(granted))
+        declared.map(|declared| declared.min(granted))
+    }
+
+    /// Returns what was granted, if it was asked for.
+    #[inline]
+    fn granted(&self) -> Option<usize> {
+        self.0.get()
     }
 }
 
-/// The elements of an array under guard.
+/// The elements of a sequence under guard, charged as those of a vector.
 pub(super) struct GuardedSeq<'g, A> {
     inner: A,
     context: Context<'g>,
     hint: Hint,
+    growth: VecGrowth,
+    /// How many more elements are paid for.
+    room: usize,
 }
 
 impl<'g, A> GuardedSeq<'g, A> {
     #[inline]
     pub(super) fn new(inner: A, context: Context<'g>) -> Self {
-        Self { inner, context, hint: Hint(Cell::new(None)) }
+        Self { inner, context, hint: Hint::new(), growth: VecGrowth::default(), room: 0 }
+    }
+
+    /// Charges what was made for the hint, before the first element is decoded.
+    #[inline(never)]
+    fn begin<E: Error>(&mut self, size: usize) -> Result<(), E> {
+        if self.growth.capacity == 0 {
+            self.context.charge(self.growth.begin(self.hint.granted().unwrap_or_default(), size))?;
+            self.room = self.growth.capacity;
+        }
+        Ok(())
+    }
+
+    /// Charges room for more, one of which is there already.
+    #[inline(never)]
+    fn grow<E: Error>(&mut self, size: usize) -> Result<(), E> {
+        let step = self.growth.grow(size);
+        self.context.charge(step.bytes)?;
+        self.room = step.room - 1;
+        Ok(())
     }
 }
 
@@ -55,8 +91,24 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedSeq<'_, A> {
     type Error = A::Error;
 
     #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(GuardedSeed { inner, context: self.context })
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        let size = size_of::<S::Value>();
+        if size > 0 && self.room == 0 {
+            self.begin(size)?;
+        }
+        // What comes is large: it is looked at where it is, and not moved.
+        let mut element = self.inner.next_element_seed(GuardedSeed { inner: seed, context: self.context });
+        if size > 0 && matches!(element, Ok(Some(_))) {
+            match self.room.checked_sub(1) {
+                Some(room) => self.room = room,
+                None => {
+                    if let Err(error) = self.grow(size) {
+                        element = Err(error);
+                    }
+                }
+            }
+        }
+        element
     }
 
     #[inline]
@@ -65,17 +117,38 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedSeq<'_, A> {
     }
 }
 
-/// The entries of a map under guard.
+/// The entries of a map under guard, charged as those of a hash table or of a tree.
 pub(super) struct GuardedMap<'g, A> {
     inner: A,
     context: Context<'g>,
     hint: Hint,
+    growth: MapGrowth,
+    /// How many more entries are paid for.
+    room: usize,
 }
 
 impl<'g, A> GuardedMap<'g, A> {
     #[inline]
     pub(super) fn new(inner: A, context: Context<'g>) -> Self {
-        Self { inner, context, hint: Hint(Cell::new(None)) }
+        Self { inner, context, hint: Hint::new(), growth: MapGrowth::new(), room: 0 }
+    }
+
+    /// Charges the keys' part of what was made for the hint, before the first key is decoded.
+    #[inline(never)]
+    fn begin<E: Error>(&mut self) -> Result<(), E> {
+        match self.hint.granted() {
+            Some(hint) if !self.growth.has_begun() => self.context.charge(self.growth.begin(hint)),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline(never)]
+    fn grow<E: Error>(&mut self, value: Layout) -> Result<(), E> {
+        let step = self.growth.grow(value, self.hint.granted());
+        self.context.charge(step.bytes)?;
+        allowance::give_back(step.freed);
+        self.room = step.room;
+        Ok(())
     }
 }
 
@@ -83,18 +156,56 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for GuardedMap<'_, A> {
     type Error = A::Error;
 
     #[inline]
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_key_seed(GuardedSeed { inner, context: self.context })
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        self.growth.key = Layout::new::<S::Value>();
+        if size_of::<S::Value>() > 0 && self.room == 0 {
+            self.begin()?;
+        }
+        self.inner.next_key_seed(GuardedSeed { inner: seed, context: self.context })
     }
 
     #[inline]
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(GuardedSeed { inner, context: self.context })
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        if self.room == 0 {
+            self.grow(Layout::new::<S::Value>())?;
+        }
+        self.room -= 1;
+        self.inner.next_value_seed(GuardedSeed { inner: seed, context: self.context })
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
         self.hint.grant(self.inner.size_hint(), self.context)
+    }
+}
+
+/// The fields of a struct or a tuple under guard. They lie in the value itself, so they cost nothing here, and their
+/// number is known, so there is no hint.
+pub(super) struct GuardedFields<'g, A> {
+    pub(super) inner: A,
+    pub(super) context: Context<'g>,
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedFields<'_, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        self.inner.next_element_seed(GuardedSeed { inner: seed, context: self.context })
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for GuardedFields<'_, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        self.inner.next_key_seed(GuardedSeed { inner: seed, context: self.context })
+    }
+
+    #[inline]
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.inner.next_value_seed(GuardedSeed { inner: seed, context: self.context })
     }
 }
 
@@ -109,9 +220,9 @@ impl<'de, 'g, A: EnumAccess<'de>> EnumAccess<'de> for GuardedEnum<'g, A> {
     type Variant = GuardedEnum<'g, A::Variant>;
 
     #[inline]
-    fn variant_seed<S: DeserializeSeed<'de>>(self, inner: S) -> Result<(S::Value, Self::Variant), A::Error> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
         let context = self.context;
-        let (value, inner) = self.inner.variant_seed(GuardedSeed { inner, context })?;
+        let (value, inner) = self.inner.variant_seed(GuardedSeed { inner: seed, context })?;
         Ok((value, GuardedEnum { inner, context }))
     }
 }
@@ -125,15 +236,15 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for GuardedEnum<'_, A> {
     }
 
     #[inline]
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, inner: S) -> Result<S::Value, A::Error> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
         let context = self.context.container()?;
-        self.inner.newtype_variant_seed(GuardedSeed { inner, context })
+        self.inner.newtype_variant_seed(GuardedSeed { inner: seed, context })
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, inner: V) -> Result<V::Value, A::Error> {
         let context = self.context.container()?;
-        self.inner.tuple_variant(len, GuardedVisitor { inner, context })
+        self.inner.tuple_variant(len, GuardedVisitor::<_, true> { inner, context })
     }
 
     #[inline]
@@ -143,6 +254,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for GuardedEnum<'_, A> {
         inner: V,
     ) -> Result<V::Value, A::Error> {
         let context = self.context.container()?;
-        self.inner.struct_variant(fields, GuardedVisitor { inner, context })
+        self.inner.struct_variant(fields, GuardedVisitor::<_, true> { inner, context })
     }
 }

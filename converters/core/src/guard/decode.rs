@@ -1,16 +1,21 @@
-//! Guards a deserializer: depth, size hints, numbers, one `is_human_readable`. Knows no concrete format.
+//! Guards a deserializer: depth, memory, size hints, numbers, one `is_human_readable`. Knows no concrete format.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, marker::PhantomData};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
 use super::{
+    allowance::{self, Allowance},
     depth::{Depth, Refused, Verdict},
     visitor::GuardedVisitor,
 };
 use crate::{ConvertError, ConvertErrorKind};
 
 /// Guards the decoding of one payload.
+///
+/// What it makes of memory counts for the scope around it (see [`within`](super::within)). Without one it may make
+/// [`DEFAULT_ALLOWANCE`](super::DEFAULT_ALLOWANCE), or four times the payload's length where that is more. While it
+/// decodes it is such a scope itself, for a value that decodes a payload which it holds.
 ///
 /// ```
 /// use converse_core::guard::DecodeGuard;
@@ -29,13 +34,16 @@ use crate::{ConvertError, ConvertErrorKind};
 pub struct DecodeGuard {
     /// How many elements may still be hinted at.
     hints: Cell<usize>,
+    /// How many bytes it may make; for the error.
+    limit: Cell<usize>,
     verdict: Verdict,
 }
 
 impl DecodeGuard {
     /// Guards the decoding of a payload of `len` bytes.
+    #[inline]
     pub fn new(len: usize) -> Self {
-        Self { hints: Cell::new(len), verdict: Verdict::default() }
+        Self { hints: Cell::new(len), limit: Cell::new(0), verdict: Verdict::default() }
     }
 
     /// Decodes a value through its seed from a format's deserializer.
@@ -48,8 +56,11 @@ impl DecodeGuard {
         S: DeserializeSeed<'de>,
         D: Deserializer<'de>,
     {
+        let allowance = Allowance::open(self.hints.get());
+        self.limit.set(allowance.limit());
         let context = Context { guard: self, depth: Depth::default() };
-        seed.deserialize(GuardedDeserializer { inner: deserializer, context })
+        // The value itself goes where the caller puts it.
+        seed.deserialize(GuardedDeserializer::<_, S::Value>::new(deserializer, context))
     }
 
     /// Builds the error of a decoding that failed: of the kind of the verdict, if one was passed, else
@@ -82,6 +93,18 @@ impl Context<'_> {
         self.accept(self.depth.layer()).map(|depth| Self { depth, ..self })
     }
 
+    /// Charges memory that is about to be made.
+    #[inline]
+    pub(super) fn charge<E: Error>(self, bytes: usize) -> Result<(), E> {
+        if allowance::take(bytes) { Ok(()) } else { Err(self.too_large()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_large<E: Error>(self) -> E {
+        self.guard.verdict.refuse(Refused::TooLarge(self.guard.limit.get()), E::custom)
+    }
+
     /// Grants as much of a size hint as the payload has bytes left for.
     #[inline]
     pub(super) fn grant(self, hint: usize) -> usize {
@@ -93,25 +116,42 @@ impl Context<'_> {
 }
 
 /// A deserializer under guard; see [`DecodeGuard::deserialize`].
+///
+/// The value goes to a place the size of a `P`, which is charged already: an element of a vector, a field.
 #[derive(Debug)]
-pub struct GuardedDeserializer<'g, D> {
-    pub(super) inner: D,
-    pub(super) context: Context<'g>,
+pub struct GuardedDeserializer<'g, D, P> {
+    inner: D,
+    context: Context<'g>,
+    place: PhantomData<fn() -> P>,
+}
+
+impl<'g, D, P> GuardedDeserializer<'g, D, P> {
+    #[inline]
+    pub(super) fn new(inner: D, context: Context<'g>) -> Self {
+        Self { inner, context, place: PhantomData }
+    }
+
+    /// Charges a value that is larger than its place, and so lies behind a pointer.
+    #[inline]
+    fn fit<T, E: Error>(&self) -> Result<(), E> {
+        if size_of::<T>() > size_of::<P>() { self.context.charge(size_of::<T>()) } else { Ok(()) }
+    }
 }
 
 macro_rules! forward {
-    ($($method:ident => $inner:ident ( $($name:ident : $kind:ty),* ))*) => {$(
+    ($fixed:literal: $($method:ident => $inner:ident ( $($name:ident : $kind:ty),* ))*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($name: $kind,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$inner($($name,)* GuardedVisitor { inner: visitor, context: self.context })
+            self.fit::<V::Value, _>()?;
+            self.inner.$inner($($name,)* GuardedVisitor::<_, $fixed> { inner: visitor, context: self.context })
         }
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for GuardedDeserializer<'_, D> {
+impl<'de, D: Deserializer<'de>, P> Deserializer<'de> for GuardedDeserializer<'_, D, P> {
     type Error = D::Error;
 
-    forward! {
+    forward! { false:
         deserialize_any => deserialize_any()
         deserialize_bool => deserialize_bool()
         deserialize_i8 => deserialize_i8()
@@ -136,14 +176,18 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for GuardedDeserializer<'_, D>
         deserialize_unit_struct => deserialize_unit_struct(name: &'static str)
         deserialize_newtype_struct => deserialize_newtype_struct(name: &'static str)
         deserialize_seq => deserialize_seq()
-        deserialize_tuple => deserialize_tuple(len: usize)
-        deserialize_tuple_struct => deserialize_tuple_struct(name: &'static str, len: usize)
         deserialize_map => deserialize_map()
-        deserialize_struct => deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum => deserialize_enum(name: &'static str, variants: &'static [&'static str])
         deserialize_identifier => deserialize_identifier()
         // A format's own way of skipping may count depth differently, or not at all.
         deserialize_ignored_any => deserialize_any()
+    }
+
+    // Of a fixed shape: what is inside lies in the value itself.
+    forward! { true:
+        deserialize_tuple => deserialize_tuple(len: usize)
+        deserialize_tuple_struct => deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_struct => deserialize_struct(name: &'static str, fields: &'static [&'static str])
     }
 
     #[inline]
@@ -154,8 +198,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for GuardedDeserializer<'_, D>
 
 #[cfg(test)]
 mod tests {
-    use std::marker::PhantomData;
-
     use serde::{
         Deserialize,
         de::{
@@ -165,6 +207,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::guard::within;
 
     /// Reads an array, but keeps no more than what the size hint was, asked for twice.
     #[derive(Debug, PartialEq)]
@@ -201,5 +244,48 @@ mod tests {
         assert_eq!(hints(&guard, 5), Ok(Hints(Some(5), Some(5))));
         assert_eq!(hints(&guard, 5), Ok(Hints(Some(2), Some(2))));
         assert_eq!(hints(&guard, 5), Ok(Hints(Some(0), Some(0))));
+    }
+
+    /// Holds payloads which it decodes itself, each with a guard of its own.
+    struct Envelope(Vec<Vec<u32>>);
+
+    impl<'de> Deserialize<'de> for Envelope {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let lens = Vec::<u32>::deserialize(deserializer)?;
+            let decode = |len| numbers(&DecodeGuard::new(0), len).map_err(D::Error::custom);
+            lens.into_iter().map(decode).collect::<Result<_, _>>().map(Self)
+        }
+    }
+
+    fn numbers(guard: &DecodeGuard, len: u32) -> Result<Vec<u32>, value::Error> {
+        guard.deserialize(PhantomData, SeqDeserializer::new(0..len))
+    }
+
+    fn envelope(guard: &DecodeGuard, lens: &[u32]) -> Result<Envelope, value::Error> {
+        guard.deserialize(PhantomData, SeqDeserializer::new(lens.iter().copied()))
+    }
+
+    #[test]
+    fn a_decoding_within_another_shares_its_memory() {
+        // A vector of 2 MiB fits where 4 MiB are left, and does not fit a second time, beside the lengths.
+        let half = 1 << 19;
+        assert_eq!(numbers(&DecodeGuard::new(0), half).map(|numbers| numbers.len()), Ok(1 << 19));
+        let guard = DecodeGuard::new(0);
+        assert_eq!(envelope(&guard, &[half, 1]).map(|envelope| envelope.0.len()), Ok(2));
+        let error = envelope(&guard, &[half, half]).map(|_| ()).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.starts_with("the value takes more than")));
+        // What comes after them has its own again.
+        assert!(envelope(&guard, &[half]).is_ok());
+        let (decoded, made) = within(1_000, || envelope(&DecodeGuard::new(0), &[10, 10]).is_ok());
+        assert_eq!((decoded, made), (true, 4 * 4 + 2 * 16 * 4));
+    }
+
+    #[test]
+    fn a_value_that_takes_too_much_is_too_large() {
+        let guard = DecodeGuard::new(10);
+        let error = numbers(&guard, (1 << 20) + 1).map(|_| ()).expect_err("it takes 8 MiB");
+        let error = guard.into_error(error);
+        assert_eq!(error.kind(), ConvertErrorKind::TooLarge);
+        assert_eq!(error.to_string(), "the value takes more than 4194304 bytes of memory");
     }
 }

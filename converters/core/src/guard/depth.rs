@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, fmt};
 
+use super::brief::Brief;
 use crate::{ConvertError, ConvertErrorKind};
 
 /// How many arrays and maps may be nested in one another in a payload.
@@ -22,7 +23,7 @@ impl Depth {
     #[inline]
     pub(super) fn container(self) -> Result<Self, Refused> {
         if self.containers == MAX_CONTAINERS {
-            return Err(Refused::CONTAINERS);
+            return Err(Refused::Containers);
         }
         Ok(Self { containers: self.containers + 1, layers: 0 })
     }
@@ -31,7 +32,7 @@ impl Depth {
     #[inline]
     pub(super) fn layer(self) -> Result<Self, Refused> {
         if self.layers == MAX_LAYERS {
-            return Err(Refused::LAYERS);
+            return Err(Refused::Layers);
         }
         Ok(Self { containers: self.containers, layers: self.layers + 1 })
     }
@@ -39,25 +40,34 @@ impl Depth {
 
 /// A verdict against a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Refused {
-    kind: ConvertErrorKind,
-    text: &'static str,
+pub(super) enum Refused {
+    Containers,
+    Layers,
+    NotFinite,
+    TooWide,
+    /// With the limit in bytes.
+    TooLarge(usize),
 }
 
 impl Refused {
-    const CONTAINERS: Self =
-        Self { kind: ConvertErrorKind::TooDeep, text: "more than 64 arrays and maps are nested" };
-    const LAYERS: Self =
-        Self { kind: ConvertErrorKind::TooDeep, text: "more than 16 options and newtypes are nested" };
-    pub(super) const NOT_FINITE: Self =
-        Self { kind: ConvertErrorKind::Number, text: "a number is NaN or infinite" };
-    pub(super) const TOO_WIDE: Self =
-        Self { kind: ConvertErrorKind::Number, text: "an integer needs more than 64 bits" };
+    fn kind(self) -> ConvertErrorKind {
+        match self {
+            Self::Containers | Self::Layers => ConvertErrorKind::TooDeep,
+            Self::NotFinite | Self::TooWide => ConvertErrorKind::Number,
+            Self::TooLarge(_) => ConvertErrorKind::TooLarge,
+        }
+    }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        f.write_str(match self {
+            Self::Containers => "more than 64 arrays and maps are nested",
+            Self::Layers => "more than 16 options and newtypes are nested",
+            Self::NotFinite => "a number is NaN or infinite",
+            Self::TooWide => "an integer needs more than 64 bits",
+            Self::TooLarge(limit) => return write!(f, "the value takes more than {limit} bytes of memory"),
+        })
     }
 }
 
@@ -76,26 +86,26 @@ impl Verdict {
     }
 
     #[cold]
-    fn refuse<E>(&self, refused: Refused, error: fn(Refused) -> E) -> E {
-        self.0.set(Some(refused.kind));
+    pub(super) fn refuse<E>(&self, refused: Refused, error: fn(Refused) -> E) -> E {
+        self.0.set(Some(refused.kind()));
         error(refused)
     }
 
     /// Builds the error for a conversion that failed.
     #[cold]
     pub(super) fn into_error(self, otherwise: ConvertErrorKind, error: impl fmt::Display) -> ConvertError {
-        ConvertError::new(self.0.get().unwrap_or(otherwise), error.to_string())
+        ConvertError::new(self.0.get().unwrap_or(otherwise), Brief(error).to_string())
     }
 }
 
 /// Refuses NaN and the infinities.
 #[inline]
 pub(super) fn finite(value: f64) -> Result<f64, Refused> {
-    if value.is_finite() { Ok(value) } else { Err(Refused::NOT_FINITE) }
+    if value.is_finite() { Ok(value) } else { Err(Refused::NotFinite) }
 }
 
 /// Refuses what does not fit 64 bits.
 #[inline]
 pub(super) fn narrow<W, N: TryFrom<W>>(value: W) -> Result<N, Refused> {
-    N::try_from(value).map_err(|_| Refused::TOO_WIDE)
+    N::try_from(value).map_err(|_| Refused::TooWide)
 }

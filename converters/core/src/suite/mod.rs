@@ -8,12 +8,16 @@
 //!
 //! That makes one `#[test]` of each function here. A converter that does not tell where a value ends (see
 //! [`decode_prefix_seed`](crate::ContentConverter::decode_prefix_seed)) fails those about prefixes; it takes the
-//! others one by one. [`lying_lengths_cost_no_memory`] stands apart, because it
-//! needs a counting allocator and hand-made bytes.
+//! others one by one. [`lying_lengths_cost_no_memory`],
+//! [`what_is_charged_is_what_is_allocated`] and [`what_is_refused_has_allocated_no_more_than_the_allowance`] stand
+//! apart, because they need a counting allocator, and the first of them hand-made bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod allowance;
+mod charges;
 mod evolution;
 mod hostile;
+mod loose;
 mod memory;
 mod nesting;
 mod numbers;
@@ -29,6 +33,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{ContentConverter, ConvertErrorKind};
 
+pub use allowance::*;
+pub use charges::*;
 pub use evolution::*;
 pub use hostile::*;
 pub use memory::*;
@@ -101,6 +107,16 @@ macro_rules! converter_suite {
             depth_is_counted_where_serde_buffers
             a_type_that_only_wraps_itself_is_refused
             a_value_without_end_is_not_encoded
+
+            a_mebibyte_of_small_numbers_takes_four
+            text_and_bytes_take_their_length
+            a_value_may_take_four_times_its_payload
+            payloads_share_the_scope_they_are_in
+            prefixes_are_charged_too
+            fixed_shapes_and_skipped_fields_take_nothing
+            maps_take_what_tables_and_trees_take
+            boxes_take_what_they_hold
+            what_serde_buffers_is_charged
 
             values_one_behind_the_other_are_read_one_by_one
             truncated_prefixes_are_refused
