@@ -671,3 +671,28 @@ fn a_transport_that_is_lost_with_much_to_read_and_much_to_send_ends_its_calls() 
         assert_eq!((guards.now(), peer.stats().served_in_flight), (0, 0));
     });
 }
+
+#[test]
+fn streams_of_long_items_hold_three_for_a_client_that_never_reads() {
+    const ITEM: usize = MIB - 64;
+    paused(async {
+        let router = Router::new()
+            .options(in_json().deadline(None))
+            .stream("bigs", |_, _: [(); 0]| stream::repeat_with(|| Ok::<_, Status>("x".repeat(ITEM))));
+        let (peer, mut wire) = by_bytes(router);
+        wire.say(r#"{"hello":{"window":[4294967295,4294967295]}}"#).await.unwrap();
+        settle().await;
+        HEAP.reset_peak_usage();
+        let before = HEAP.current_usage();
+        for n in 0..64 {
+            wire.say(&format!(r#"{{"id":{},"method":"bigs"}}"#, 2 * n + 1)).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let (kept, peak) = (HEAP.current_usage() - before, HEAP.peak_usage() - before);
+        assert_eq!(peer.stats().streams_in_flight, 64);
+        // One is leaving, one is in the lane, which has room for less, and one has its turn and waits for room.
+        assert!(kept < 3 * MIB + 256 * KIB, "{kept} bytes");
+        // An item is made and then encoded, into a buffer that grows by doubling.
+        assert!(peak < 3 * MIB + 256 * KIB + 3 * MIB, "{peak} bytes at most");
+    });
+}

@@ -15,7 +15,7 @@ use std::{
 
 use converse::{
     frame::Role,
-    rpc::{self, Code, Options, Router, Status, Streaming},
+    rpc::{self, Code, Emitter, Method, Options, Router, Status, Streaming},
 };
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use support::{BUFFER, calling, ends, greeted, in_json, patient, protocols, served, settle};
@@ -71,6 +71,107 @@ async fn a_stalled_stream_holds_up_neither_other_streams_nor_calls() {
     raw.say("{\"cancel\":1}\n{\"cancel\":3}").await;
     assert_eq!(raw.rest().await.len(), 2);
     assert_eq!(peer.stats().streams_in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_asked_for_items_it_may_not_send() {
+    for (window, more, asked) in
+        [("[3,65536]", "[2,1]", [3, 5]), ("[32,1]", "[0,17]", [1, 2]), ("[0,9]", "[9,0]", [0, 9])]
+    {
+        let pulled = Arc::<AtomicUsize>::default();
+        let pulls = Arc::clone(&pulled);
+        let router = Router::new().options(in_json()).stream("count", move |_, _: [(); 0]| {
+            let pulls = Arc::clone(&pulls);
+            stream::repeat(0).map(move |_| Ok::<_, Status>(pulls.fetch_add(1, SeqCst) % 10))
+        });
+        let (_peer, mut raw) = served(router);
+        raw.say(format!(r#"{{"hello":{{"window":{window}}}}}"#)).await;
+        raw.frame().await;
+        raw.say(r#"{"id":1,"method":"count"}"#).await;
+        assert_eq!((raw.rest().await.len(), pulled.load(SeqCst)), (asked[0], asked[0]));
+        raw.say(format!(r#"{{"id":1,"credit":{more}}}"#)).await;
+        raw.rest().await;
+        assert_eq!(pulled.load(SeqCst), asked[1], "{window} {more}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_nothing_ready_holds_up_no_other() {
+    let ready = Arc::new(Notify::new());
+    let tells = Arc::clone(&ready);
+    let router = counting().stream("later", move |_, _: [(); 0]| {
+        let ready = Arc::clone(&tells);
+        stream::once(async move {
+            ready.notified().await;
+            Ok::<_, Status>("now")
+        })
+    });
+    let (_peer, mut raw) = greeted(router).await;
+    raw.say("{\"id\":1,\"method\":\"later\"}\n{\"id\":3,\"method\":\"count\"}").await;
+    assert_eq!(raw.rest().await.len(), 32);
+    ready.notify_waiters();
+    assert_eq!(raw.rest().await, [r#"{"id":1,"item":"now"}"#, r#"{"id":1,"result":null}"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_in_its_turn_lets_the_next_go_on() {
+    let router = Router::new()
+        .options(in_json().deadline(None))
+        .stream("bigs", |_, _: [(); 0]| stream::iter(0..20).map(|_| Ok::<_, Status>("x".repeat(40_000))));
+    for survivor in [1, 3, 5] {
+        let (peer, mut raw) = served(router.clone());
+        raw.say(r#"{"hello":{"window":[4294967295,4294967295]}}"#).await;
+        raw.frame().await;
+        for id in [1, 3, 5] {
+            raw.say(format!(r#"{{"id":{id},"method":"bigs"}}"#)).await;
+        }
+        settle().await;
+        // One of them waits for room, the others for their turn.
+        assert_eq!(peer.stats().streams_in_flight, 3);
+        for id in [1, 3, 5].into_iter().filter(|id| *id != survivor) {
+            raw.say(format!(r#"{{"cancel":{id}}}"#)).await;
+        }
+        let frames = raw.rest().await;
+        let of_survivor =
+            frames.iter().filter(|frame| frame.starts_with(&format!(r#"{{"id":{survivor},"item""#)));
+        assert_eq!(of_survivor.count(), 20);
+        assert!(frames.contains(&format!(r#"{{"id":{survivor},"result":null}}"#)));
+        assert_eq!(peer.stats().streams_in_flight, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_itself_sends_on_others_holds_up_neither() {
+    let (echo, gate) = (Arc::new(tokio::sync::Mutex::new(None)), Arc::new(Notify::new()));
+    let (lent, ends_echo) = (Arc::clone(&echo), Arc::clone(&gate));
+    let listen = Method::server_stream("listen", move |_, _: [(); 0], items: Emitter<String>| {
+        let (echo, gate) = (Arc::clone(&lent), Arc::clone(&ends_echo));
+        async move {
+            *echo.lock().await = Some(items);
+            gate.notified().await;
+            Ok(())
+        }
+    });
+    let router = counting().method(listen).stream("tell", move |_, _: [(); 0]| {
+        let (echo, gate) = (Arc::clone(&echo), Arc::clone(&gate));
+        stream::iter(0..50).then(move |n| {
+            let (echo, gate) = (Arc::clone(&echo), Arc::clone(&gate));
+            async move {
+                let text = "x".repeat(20_000);
+                echo.lock().await.as_mut().unwrap().send(&text).await?;
+                if n == 49 {
+                    gate.notify_waiters();
+                }
+                Ok::<_, Status>(text)
+            }
+        })
+    });
+    let (_server, client) = support::pair(router, Router::new());
+    let listen = client.open::<_, String>("listen", [(); 0]).await.unwrap();
+    let tells = client.open::<_, String>("tell", [(); 0]).await.unwrap();
+    let counts = client.open::<_, u32>("count", [(); 0]).await.unwrap().take(1000);
+    let all = async { tokio::join!(listen.count(), tells.count(), counts.count()) };
+    assert_eq!(ends("the streams", all).await, (50, 50, 1000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -438,8 +539,8 @@ async fn a_request_stream_stops_without_credit_in_every_protocol() {
         });
         let call = tokio::spawn(client.call::<_, usize>("sum", [(); 0]).sending(items).into_future());
         settle().await;
-        // One item is encoded and waits.
-        assert_eq!(pulled.load(SeqCst), window + 1);
+        // The stream is not asked for what may not be sent.
+        assert_eq!(pulled.load(SeqCst), window);
         assert_eq!(client.stats().credit_stalls, 1);
         opens.notify_waiters();
         assert_eq!(ends("the call", call).await.unwrap().unwrap(), 1000);

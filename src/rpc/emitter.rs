@@ -1,12 +1,23 @@
 //! The sending side of a stream. Knows no handler.
 
-use std::{fmt, future::Future, marker::PhantomData, pin::pin, sync::Arc};
+use std::{
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 
 use crate::rpc::{
-    Code, ServiceError, Status, connection::Connection, credit::Credit, lanes::Lane, wire::Envelope,
+    Code, ServiceError, Status,
+    connection::Connection,
+    credit::Credit,
+    rooms::{Turn, waits_within},
+    wire::Envelope,
 };
 
 /// Sends the values of a stream to the other end, as fast as its credit and the connection allow.
@@ -25,36 +36,79 @@ impl<T, E> Emitter<T, E> {
 }
 
 impl<T: Serialize, E: ServiceError> Emitter<T, E> {
-    /// Sends one value, and waits until the other end has room for it.
+    /// Sends one value, once the other end has room for it and no other stream's item is waiting. It is encoded then, so
+    /// the future holds the value: where that is to be [`Send`], as in a handler, `T` is [`Sync`].
     ///
     /// # Errors
     /// When the value does not encode, or is longer than the other end takes; CANCELLED when the call is over, which an
     /// emitter outside of its handler can outlive.
     ///
     /// # Cancel safety
-    /// A dropped call has sent all of the value or nothing.
-    pub fn send(&mut self, value: &T) -> impl Future<Output = Result<(), Status>> + Send + use<'_, T, E> {
-        // Encoded at once, so that the future does not hold the value.
-        let frame = self.encode(value);
-        async move { self.emit(frame?).await }
+    /// A dropped call has sent all of the value or nothing. One that is kept and not polled may hold up the other streams
+    /// of its connection.
+    pub async fn send(&mut self, value: &T) -> Result<(), Status> {
+        self.credit().await?;
+        let turn = self.turn().await?;
+        self.emit(&turn, self.encode(value)?).await
     }
 
-    /// Sends all values of a stream, up to its end or its first error.
+    /// Sends all values of a stream, up to its end or its first error. The stream is asked for a value only when that can
+    /// be sent: when the other end has room for it, and no other stream's item is waiting.
     ///
     /// # Errors
     /// The stream's own, as what travels; and those of [`send`](Self::send).
     ///
     /// # Cancel safety
     /// Dropping the call drops the stream.
-    pub async fn forward(mut self, stream: impl Stream<Item = Result<T, E>> + Send) -> Result<(), Status> {
+    pub async fn forward(self, stream: impl Stream<Item = Result<T, E>> + Send) -> Result<(), Status> {
         let mut stream = pin!(stream);
-        while let Some(item) = stream.next().await {
-            match item {
-                Ok(value) => self.send(&value).await?,
-                Err(error) => return Err(error.into_status(self.connection.codec.converter())),
+        loop {
+            self.credit().await?;
+            let turn = self.turn().await?;
+            match poll_fn(|cx| Poll::Ready(waits_within(|| self.poll(stream.as_mut(), cx)))).await {
+                (Poll::Ready(None), _) => return Ok(()),
+                (Poll::Ready(Some(frame)), _) => self.emit(&turn, frame?).await?,
+                (Poll::Pending, false) => {
+                    drop(turn);
+                    woken().await;
+                }
+                (Poll::Pending, true) => {
+                    drop(turn);
+                    return self.forward_apart(stream).await;
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Goes on with a stream that itself waits until another one is sent: it has to be asked without the turn, which may
+    /// be that of what it waits for. What it gives waits as it is.
+    async fn forward_apart(
+        &self,
+        mut stream: Pin<&mut (impl Stream<Item = Result<T, E>> + Send)>,
+    ) -> Result<(), Status> {
+        loop {
+            self.credit().await?;
+            let Some(item) = stream.next().await else { return Ok(()) };
+            let turn = self.turn().await?;
+            let frame = self.encode_item(item)?;
+            self.emit(&turn, frame).await?;
+        }
+    }
+
+    /// Polls a stream, and encodes what it gives.
+    fn poll(
+        &self,
+        stream: Pin<&mut impl Stream<Item = Result<T, E>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Vec<u8>, Status>>> {
+        stream.poll_next(cx).map(|item| item.map(|item| self.encode_item(item)))
+    }
+
+    fn encode_item(&self, item: Result<T, E>) -> Result<Vec<u8>, Status> {
+        match item {
+            Ok(value) => self.encode(&value),
+            Err(error) => Err(error.into_status(self.connection.codec.converter())),
+        }
     }
 
     fn encode(&self, value: &T) -> Result<Vec<u8>, Status> {
@@ -67,15 +121,23 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
 }
 
 impl<T, E> Emitter<T, E> {
-    async fn emit(&mut self, frame: Vec<u8>) -> Result<(), Status> {
-        if let Some(credit) = &self.credit {
-            credit.ready(&self.connection.counters.credit_stalls).await;
+    /// Waits for credit for an item.
+    async fn credit(&self) -> Result<(), Status> {
+        let Some(credit) = &self.credit else { return Ok(()) };
+        credit.ready(&self.connection.counters.credit_stalls).await;
+        if credit.is_closed() { Err(over()) } else { Ok(()) }
+    }
+
+    async fn turn(&self) -> Result<Turn<'_>, Status> {
+        self.connection.rooms.turn().await.map_err(|_| over())
+    }
+
+    async fn emit(&self, turn: &Turn<'_>, frame: Vec<u8>) -> Result<(), Status> {
+        let room = turn.room(frame.len()).await;
+        match room.is_ok_and(|room| self.connection.emit(self.credit.as_deref(), frame, room)) {
+            true => Ok(()),
+            false => Err(over()),
         }
-        let room = self.connection.rooms.take(Lane::Items, frame.len()).await;
-        if !room.is_ok_and(|room| self.connection.emit(self.credit.as_deref(), frame, room)) {
-            return Err(Status::new(Code::CANCELLED, "the call is over"));
-        }
-        Ok(())
     }
 }
 
@@ -83,4 +145,14 @@ impl<T, E> fmt::Debug for Emitter<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emitter").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+fn over() -> Status {
+    Status::new(Code::CANCELLED, "the call is over")
+}
+
+/// Waits until the task is woken.
+async fn woken() {
+    let mut waits = true;
+    poll_fn(|_| if std::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }).await;
 }

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -233,15 +233,11 @@ impl Sending {
     {
         let Self { connection, id, credit } = self;
         let work = async move {
-            let mut emitter = Emitter::<I>::new(Arc::clone(&connection), id, Some(credit));
-            let mut stream = pin!(stream);
-            while let Some(item) = stream.next().await {
-                if let Err(status) = emitter.send(&item).await {
-                    connection.fail(id, status);
-                    return Ok(Reply::default());
-                }
+            let emitter = Emitter::<I>::new(Arc::clone(&connection), id, Some(credit));
+            match emitter.forward(stream.map(Ok)).await {
+                Ok(()) => connection.push(Lane::Items, connection.codec.control(Control::End { id }), None),
+                Err(status) => connection.fail(id, status),
             }
-            connection.push(Lane::Items, connection.codec.control(Control::End { id }), None);
             Ok(Reply::default())
         };
         Running::new(Task::Sends(id), Box::pin(work), Span::current())

@@ -1,8 +1,9 @@
-//! Room for what waits to be sent, given out in the order it is asked for. Knows no frame.
+//! Room for what waits to be sent, and the turn to make an item, given out in the order they are asked for. Knows no
+//! frame.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::rpc::lanes::Lane;
 
@@ -16,13 +17,42 @@ const ITEMS: usize = 32 * 1024;
 /// Room that frames have taken in their lane; given back when it is dropped. `None` for those that take none.
 pub(crate) type Room = Option<OwnedSemaphorePermit>;
 
+thread_local! {
+    /// How often a stream had to wait for its turn or for room, on this thread.
+    static WAITS: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Room in each lane that has a bound, in bytes.
 #[derive(Debug)]
-pub(crate) struct Rooms([Arc<Semaphore>; 3]);
+pub(crate) struct Rooms {
+    lanes: [Arc<Semaphore>; 3],
+    /// One stream at a time makes an item and takes room for it, so that no more than one waits for room.
+    turn: Semaphore,
+}
+
+/// The turn of a stream; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    rooms: &'a Rooms,
+    _turn: SemaphorePermit<'a>,
+}
 
 impl Rooms {
     pub(crate) fn new() -> Self {
-        Self([ANSWERS, CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes))))
+        let lanes = [ANSWERS, CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
+        Self { lanes, turn: Semaphore::new(1) }
+    }
+
+    /// Waits for the turn of a stream that may send an item.
+    pub(crate) async fn turn(&self) -> Result<Turn<'_>, AcquireError> {
+        let turn = match self.turn.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => {
+                WAITS.set(WAITS.get() + 1);
+                self.turn.acquire().await?
+            }
+        };
+        Ok(Turn { rooms: self, _turn: turn })
     }
 
     /// Takes room for a frame, if there is some.
@@ -39,7 +69,8 @@ impl Rooms {
 
     /// Lets nobody wait any more.
     pub(crate) fn close(&self) {
-        self.0.iter().for_each(|room| room.close());
+        self.lanes.iter().for_each(|room| room.close());
+        self.turn.close();
     }
 
     /// A frame of any size finds room in an empty lane.
@@ -50,8 +81,26 @@ impl Rooms {
             Lane::Calls => (1, CALLS),
             Lane::Items => (2, ITEMS),
         };
-        Some((Arc::clone(&self.0[index]), permits(len.min(all))))
+        Some((Arc::clone(&self.lanes[index]), permits(len.min(all))))
     }
+}
+
+impl Turn<'_> {
+    /// Waits for room for an item, and takes it.
+    pub(crate) async fn room(&self, len: usize) -> Result<Room, AcquireError> {
+        if let Some(room) = self.rooms.try_take(Lane::Items, len) {
+            return Ok(room);
+        }
+        WAITS.set(WAITS.get() + 1);
+        self.rooms.take(Lane::Items, len).await
+    }
+}
+
+/// Tells whether a stream had to wait within `work`, which polls it.
+pub(crate) fn waits_within<R>(work: impl FnOnce() -> R) -> (R, bool) {
+    let before = WAITS.get();
+    let result = work();
+    (result, WAITS.get() != before)
 }
 
 fn permits(bytes: usize) -> u32 {
@@ -101,7 +150,33 @@ mod tests {
     fn nobody_waits_when_all_is_over() {
         let rooms = Rooms::new();
         let _all = rooms.try_take(Lane::Answers, ANSWERS).unwrap();
+        let turn = rooms.turn().now_or_never().unwrap().unwrap();
         rooms.close();
         assert!(rooms.take(Lane::Answers, 1).now_or_never().unwrap().is_err());
+        assert!(rooms.turn().now_or_never().unwrap().is_err());
+        assert!(turn.room(1).now_or_never().unwrap().is_err());
+    }
+
+    #[test]
+    fn the_turn_goes_to_who_has_waited_longest_and_is_given_up_by_who_does_not_want_it() {
+        let rooms = Rooms::new();
+        let first = rooms.turn().now_or_never().unwrap().unwrap();
+        let (mut second, mut third) = (Box::pin(rooms.turn()), Box::pin(rooms.turn()));
+        assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
+        drop(first);
+        assert!((&mut third).now_or_never().is_none());
+        drop(second);
+        assert!(third.now_or_never().is_some_and(|turn| turn.is_ok()));
+    }
+
+    #[test]
+    fn who_has_waited_is_known() {
+        let rooms = Rooms::new();
+        let poll = |turn: &Turn<'_>| turn.room(ITEMS).now_or_never();
+        let turn = rooms.turn().now_or_never().unwrap().unwrap();
+        let (room, waited) = waits_within(|| poll(&turn));
+        assert!(room.is_some() && !waited);
+        assert!(waits_within(|| poll(&turn)).1);
+        assert!(waits_within(|| rooms.turn().now_or_never().is_none()).1);
     }
 }

@@ -145,7 +145,7 @@ checks.set('both_say_hello_and_nobody_waits', async () => {
   talk.send({ hello: {} }, { id: 1, method: 'calc.add', params: [40, 2] });
   const { hello, ...rest } = await talk.receive();
   same(rest, {});
-  same(hello, { v: 1, caps: [], window: 32, inflight: 64, max: 1048576, ping: 0 });
+  same(hello, { v: 1, caps: [], window: [32, 65536], inflight: 64, max: 1048576, ping: 0 });
   await talk.receives({ id: 1, result: 42 });
   await talk.close();
 });
@@ -311,10 +311,10 @@ check('a_stream_waits_for_credit_and_nothing_else_does', async (talk) => {
   for (let item = 1; item <= 32; item++) await talk.receives({ id, item });
   await talk.isQuiet();
   await talk.isQuiet();
-  talk.send({ id, credit: 3 });
+  talk.send({ id, credit: [3, 0] });
   await talk.receives({ id, item: 33 }, { id, item: 34 }, { id, item: 35 });
   await talk.isQuiet();
-  talk.send({ id, credit: 16 }, { id, credit: 1000 });
+  talk.send({ id, credit: [16, 0] }, { id, credit: [1000, 0] });
   for (let item = 36; item <= 100; item++) await talk.receives({ id, item });
   await talk.receives({ id, result: null });
 });
@@ -325,12 +325,35 @@ check(
     const id = talk.call('calc.count', [4]);
     await talk.receives({ id, item: 1 }, { id, item: 2 });
     await talk.isQuiet();
-    talk.send({ id, credit: 2 });
-    // The terminal needs no credit.
-    await talk.receives({ id, item: 3 }, { id, item: 4 }, { id, result: null });
+    talk.send({ id, credit: [2, 0] });
+    await talk.receives({ id, item: 3 }, { id, item: 4 });
+    // A stream is asked for what comes next, its end as well, when an item could be sent.
+    await talk.isQuiet();
+    talk.send({ id, credit: [1, 0] });
+    await talk.receives({ id, result: null });
   },
   '',
-  { window: 2 },
+  { window: [2, 65536] },
+);
+
+check(
+  'the_bytes_of_the_window_count',
+  async (talk) => {
+    const id = talk.call('calc.count', [3]);
+    await talk.receives({ id, item: 1 });
+    await talk.isQuiet();
+    // What the item was too long by comes back first.
+    const bytes = JSON.stringify({ id, item: 1 }).length;
+    talk.send({ id, credit: [0, bytes - 1] });
+    await talk.isQuiet();
+    talk.send({ id, credit: [0, 1] });
+    await talk.receives({ id, item: 2 });
+    await talk.isQuiet();
+    talk.send({ id, credit: [9, 1000] });
+    await talk.receives({ id, item: 3 }, { id, result: null });
+  },
+  '',
+  { window: [32, 1] },
 );
 
 check('a_cancelled_stream_ends_with_cancelled', async (talk) => {

@@ -46,6 +46,8 @@ use json_rpc::{JsonRpc, JsonRpcReader};
 
 /// Bytes that a short frame fits in, so that writing it allocates once.
 const FRAME: usize = 64;
+/// Bytes that a frame's buffer may be longer than the frame.
+const SPARE: usize = 4 * 1024;
 
 /// Writes and reads the frames of one conversation.
 pub(crate) struct Codec {
@@ -248,6 +250,10 @@ impl Codec {
             Layout::Json => json::frame(converter, envelope, value, &mut out)?,
             Layout::Compact(array) => compact::frame(converter, *array, envelope, value, &mut out)?,
             Layout::JsonRpc(rpc) => rpc.frame(converter, envelope, value, &mut out)?,
+        }
+        // A buffer that has grown by doubling would wait with up to twice the frame's bytes.
+        if out.capacity() - out.len() > SPARE {
+            out.shrink_to_fit();
         }
         Ok(out)
     }
