@@ -100,7 +100,7 @@ where
         making.run(kind, move |making, deadline| {
             let frame = making.encode(kind, &args);
             async move {
-                let answer = Arc::new(Answer::<T, E>::new());
+                let answer = Arc::new(Answer::<T, E>::new(making.account()));
                 let mut pending = making.start(frame?, deadline, Arc::clone(&answer) as _).await?;
                 let answer = poll_fn(|cx| answer.poll(cx)).await;
                 pending.is_over();
@@ -151,7 +151,7 @@ where
             async move {
                 let paced = !making.connection().codec.is_json_rpc();
                 let window = if paced { making.connection().options.window } else { UNPACED_WINDOW };
-                let inbox = Arc::new(Inbox::<T, E>::new(window, paced));
+                let inbox = Arc::new(Inbox::<T, E>::new(making.account(), window, paced));
                 let pending = making.start(frame?, deadline, Arc::clone(&inbox) as _).await?;
                 Ok(Streaming::of_call(inbox, pending))
             }

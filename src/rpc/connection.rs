@@ -32,7 +32,7 @@ use crate::{
         window::Window,
         wire::{Codec, Control, Hello},
     },
-    session::Sender,
+    session::{Account, Charge, Sender},
 };
 
 /// A conversation, as its task, its callers and its handlers see it.
@@ -83,6 +83,11 @@ impl Connection {
             runtime: Handle::current(),
             options,
         }
+    }
+
+    /// Returns what the conversation is charged for.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        self.sender.account()
     }
 
     /// Takes the lock. No code of the application runs under it.
@@ -201,20 +206,20 @@ impl Connection {
     /// Returns how far a stream towards the peer may be ahead, once that is known.
     fn window_of_peer(&self, tables: &Tables) -> Option<Window> {
         match &tables.peer {
-            Some(hello) => Some(hello.window),
+            Some((hello, _)) => Some(hello.window),
             None => self.codec.is_json_rpc().then(Window::default),
         }
     }
 
     /// Takes the peer's hello, and lets the streams go on that wait for it.
-    pub(crate) fn greeted(&self, hello: Hello) {
+    pub(crate) fn greeted(&self, hello: Hello, charge: Charge) {
         let mut tables = self.lock();
         tables
             .made
             .values()
             .filter_map(|made| made.sends.as_ref())
             .for_each(|(_, credit)| credit.give(hello.window));
-        tables.peer = Some(Arc::new(hello));
+        tables.peer = Some((Arc::new(hello), charge));
     }
 
     /// Ends a call of this end that cannot go on.
@@ -392,7 +397,7 @@ mod tests {
     async fn the_task_does_not_rest_beyond_a_deadline_that_came_while_it_ran() {
         let (io, _there) = tokio::io::duplex(64);
         let session = Session::over(io, Role::Client, &SessionOptions::default());
-        let codec = Protocol::default().codec(Role::Client);
+        let codec = Protocol::default().codec(Role::Client, session.sender().account());
         let connection = Connection::new(codec, Arc::default(), Role::Client, session.sender());
         let now = Instant::now();
         let (soon, later) = (now + Duration::from_secs(1), now + Duration::from_secs(2));

@@ -95,7 +95,7 @@ impl Context {
 
     /// Returns the token of the peer's hello. It is what the peer says, and nobody has checked it.
     pub fn token(&self) -> Option<String> {
-        self.connection.lock().peer.as_ref()?.token.clone()
+        self.connection.lock().peer.as_ref()?.0.token.clone()
     }
 
     /// Returns the values that middleware has left for the handler.

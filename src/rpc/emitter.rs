@@ -16,7 +16,7 @@ use crate::rpc::{
     Code, ServiceError, Status,
     connection::Connection,
     credit::Credit,
-    rooms::{Turn, waits_within},
+    rooms::{ItemTurn, waits_within},
     wire::Envelope,
 };
 
@@ -128,11 +128,11 @@ impl<T, E> Emitter<T, E> {
         if credit.is_closed() { Err(over()) } else { Ok(()) }
     }
 
-    async fn turn(&self) -> Result<Turn<'_>, Status> {
+    async fn turn(&self) -> Result<ItemTurn<'_>, Status> {
         self.connection.rooms.turn().await.map_err(|_| over())
     }
 
-    async fn emit(&self, turn: &Turn<'_>, frame: Vec<u8>) -> Result<(), Status> {
+    async fn emit(&self, turn: &ItemTurn<'_>, frame: Vec<u8>) -> Result<(), Status> {
         let room = turn.room(frame.len()).await;
         match room.is_ok_and(|room| self.connection.emit(self.credit.as_deref(), frame, room)) {
             true => Ok(()),

@@ -4,15 +4,19 @@ use std::{sync::Arc, task::Context};
 
 use converse_core::Message;
 
-use crate::rpc::{
-    conversation::{Conversation, Fatal},
-    credit::Credit,
-    lanes::Lane,
-    receive::Failure,
-    spans,
-    tables::Made,
-    window::Window,
-    wire::{BadFrame, Control, Head, Place, Reader},
+use crate::{
+    rpc::{
+        conversation::{Conversation, Fatal},
+        credit::Credit,
+        decode,
+        lanes::Lane,
+        receive::Failure,
+        spans,
+        tables::Made,
+        window::Window,
+        wire::{BadFrame, Control, Head, Place, Reader},
+    },
+    session::Charge,
 };
 
 impl From<BadFrame> for Fatal {
@@ -45,14 +49,21 @@ impl Conversation {
             if pauses && let Some(place) = reader.place(&walk.message) {
                 break Some(place);
             }
-            let Some(head) = reader.next()? else { break None };
-            self.handle(head, &mut reader, cx)?;
+            let Some((head, made)) = decode::head(&mut reader, connection.account())? else { break None };
+            self.handle(head, made, &mut reader, cx)?;
             self.turn.step();
         };
         Ok(place.map(|place| Walk { message: walk.message, place }))
     }
 
-    fn handle(&mut self, head: Head<'_>, reader: &mut Reader<'_>, cx: &mut Context<'_>) -> Result<(), Fatal> {
+    /// Handles a frame, whose head has `made` so many bytes of memory.
+    fn handle(
+        &mut self,
+        head: Head<'_>,
+        made: usize,
+        reader: &mut Reader<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fatal> {
         if !self.greeted && !matches!(head, Head::Hello(_)) {
             return Err(Fatal::new(super::BAD_FRAME, "the first frame is no hello"));
         }
@@ -60,7 +71,7 @@ impl Conversation {
             return self.invoke(method, reader, cx);
         }
         let cancels = matches!(head, Head::Cancel { .. });
-        self.take(head, reader)?;
+        self.take(head, made, reader)?;
         reader.finish()?;
         if cancels {
             // The handler is gone before the next call begins.
@@ -69,12 +80,13 @@ impl Conversation {
         Ok(())
     }
 
-    fn take(&mut self, head: Head<'_>, reader: &mut Reader<'_>) -> Result<(), Fatal> {
+    fn take(&mut self, head: Head<'_>, made: usize, reader: &mut Reader<'_>) -> Result<(), Fatal> {
         match head {
             Head::Hello(_) if self.greeted => return Err(Fatal::new(super::BAD_FRAME, "a second hello")),
             Head::Hello(hello) => {
+                let charge = self.charge(made)?;
                 self.greet();
-                self.connection.greeted(hello);
+                self.connection.greeted(hello, charge);
             }
             Head::Ok { id } => self.end_made(id, |made| made.slot.ok(reader)),
             Head::Err { id: 0, status } => {
@@ -92,11 +104,20 @@ impl Conversation {
                 self.respond(self.connection.codec.control(Control::Ping));
             }
             Head::Ping => {}
-            Head::GoAway(going) => self.connection.lock().peer_goes = Some(going),
+            Head::GoAway(going) => {
+                let charge = self.charge(made)?;
+                self.connection.lock().peer_goes = Some((going, charge));
+            }
             Head::Answer(frame) => self.respond(frame),
             Head::Invoke { .. } => {}
         }
         Ok(())
+    }
+
+    /// Charges what is kept of a head as long as the connection lasts.
+    fn charge(&self, made: usize) -> Result<Charge, Fatal> {
+        let charge = self.connection.account().charge(made);
+        charge.ok_or_else(|| Fatal::new(super::BAD_FRAME, "the frame holds more than there is memory for"))
     }
 
     /// Sends a control frame; the task runs, and sends it before it rests.

@@ -13,17 +13,20 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::rpc::{
-    CallError, Code, Context, Emitter, Kind, Metadata, Next, Peer, Reply, ServiceError, Side, Status,
-    connection::{Calling, Connection},
-    context::About,
-    credit::Credit,
-    lanes::Lane,
-    receive::{Failure, Receive},
-    running::{Running, Task},
-    spans,
-    window::Window,
-    wire::{Control, Envelope},
+use crate::{
+    rpc::{
+        CallError, Code, Context, Emitter, Kind, Metadata, Next, Peer, Reply, ServiceError, Side, Status,
+        connection::{Calling, Connection},
+        context::About,
+        credit::Credit,
+        lanes::Lane,
+        receive::{Failure, Receive},
+        running::{Running, Task, Work},
+        spans,
+        window::Window,
+        wire::{Control, Envelope},
+    },
+    session::Account,
 };
 
 /// A call on its way.
@@ -157,6 +160,11 @@ impl Making {
         self.peer.connection()
     }
 
+    /// Returns what the answer is charged to while it waits.
+    pub(crate) fn account(&self) -> Arc<Account> {
+        Arc::clone(self.connection().account())
+    }
+
     /// Encodes the call.
     pub(crate) fn encode<A: Serialize>(&self, kind: Kind, args: &A) -> Result<Encoded, Failure> {
         let connection = self.connection();
@@ -240,7 +248,7 @@ impl Sending {
             }
             Ok(Reply::default())
         };
-        Running::new(Task::Sends(id), Box::pin(work), Span::current())
+        Running::new(Task::Sends(id), Work::new(Box::pin(work), None), Span::current())
     }
 }
 

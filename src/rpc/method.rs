@@ -5,13 +5,17 @@ use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 use converse_core::ConvertError;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::rpc::{
-    Code, Context, Emitter, Kind, Reply, ServiceError, Status, Streaming,
-    connection::Connection,
-    credit::Credit,
-    receive::{Inbox, Receive},
-    running::Handling,
-    wire::{Control, Envelope, Reader},
+use crate::{
+    rpc::{
+        Code, Context, Emitter, Kind, Reply, ServiceError, Status, Streaming,
+        connection::Connection,
+        credit::Credit,
+        decode,
+        receive::{Inbox, Receive},
+        running::Handling,
+        wire::{Control, Envelope, Reader},
+    },
+    session::Charge,
 };
 
 /// A method: its name, its kind, and what handles its calls.
@@ -30,6 +34,8 @@ pub(crate) struct Prepared {
     pub(crate) invoke: Box<dyn FnOnce(Context, Ends) -> Handling + Send>,
     /// Where the items of the request stream go.
     pub(crate) receives: Option<Arc<dyn Receive>>,
+    /// What the arguments take up, until the handler has ended.
+    pub(crate) charge: Charge,
 }
 
 /// What connects a handler with its caller.
@@ -53,9 +59,12 @@ impl Method {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        Self::new(name, Kind::Unary, move |reader, _| {
-            let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            Ok(Prepared::new(move |cx, ends| Box::pin(async move { ends.answer(handler(cx, args).await) })))
+        Self::new(name, Kind::Unary, move |reader, connection| {
+            let (args, charge) = decode::payload::<A>(reader, connection.account())?;
+            let handler = Arc::clone(&handler);
+            Ok(Prepared::new(charge, move |cx, ends| {
+                Box::pin(async move { ends.answer(handler(cx, args).await) })
+            }))
         })
     }
 
@@ -67,9 +76,10 @@ impl Method {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        Self::new(name, Kind::Notify, move |reader, _| {
-            let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            Ok(Prepared::new(move |cx, ends| {
+        Self::new(name, Kind::Notify, move |reader, connection| {
+            let (args, charge) = decode::payload::<A>(reader, connection.account())?;
+            let handler = Arc::clone(&handler);
+            Ok(Prepared::new(charge, move |cx, ends| {
                 Box::pin(async move {
                     handler(cx, args).await;
                     Ok(ends.done())
@@ -90,10 +100,14 @@ impl Method {
     {
         let handler = Arc::new(handler);
         Self::new(name, Kind::ClientStream, move |reader, connection| {
-            let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            let inbox = Arc::new(Inbox::<I, Status>::of_caller(connection.window()));
+            let (args, charge) = decode::payload::<A>(reader, connection.account())?;
+            let handler = Arc::clone(&handler);
+            let inbox = Arc::new(Inbox::<I, Status>::of_caller(
+                Arc::clone(connection.account()),
+                connection.window(),
+            ));
             let receives: Arc<dyn Receive> = Arc::clone(&inbox) as _;
-            let prepared = Prepared::new(move |cx, ends| {
+            let prepared = Prepared::new(charge, move |cx, ends| {
                 let items = ends.streaming(inbox);
                 Box::pin(async move { ends.answer(handler(cx, args, items).await) })
             });
@@ -112,9 +126,10 @@ impl Method {
         Fut: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        Self::new(name, Kind::ServerStream, move |reader, _| {
-            let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            Ok(Prepared::new(move |cx, ends| {
+        Self::new(name, Kind::ServerStream, move |reader, connection| {
+            let (args, charge) = decode::payload::<A>(reader, connection.account())?;
+            let handler = Arc::clone(&handler);
+            Ok(Prepared::new(charge, move |cx, ends| {
                 let emitter = ends.emitter();
                 Box::pin(async move { handler(cx, args, emitter).await.map(|()| ends.done()) })
             }))
@@ -133,10 +148,14 @@ impl Method {
     {
         let handler = Arc::new(handler);
         Self::new(name, Kind::BidiStream, move |reader, connection| {
-            let (args, handler) = (reader.payload::<A>()?, Arc::clone(&handler));
-            let inbox = Arc::new(Inbox::<I, Status>::of_caller(connection.window()));
+            let (args, charge) = decode::payload::<A>(reader, connection.account())?;
+            let handler = Arc::clone(&handler);
+            let inbox = Arc::new(Inbox::<I, Status>::of_caller(
+                Arc::clone(connection.account()),
+                connection.window(),
+            ));
             let receives: Arc<dyn Receive> = Arc::clone(&inbox) as _;
-            let prepared = Prepared::new(move |cx, ends| {
+            let prepared = Prepared::new(charge, move |cx, ends| {
                 let (items, emitter) = (ends.streaming(inbox), ends.emitter());
                 Box::pin(async move { handler(cx, args, items, emitter).await.map(|()| ends.done()) })
             });
@@ -175,8 +194,8 @@ impl Method {
 }
 
 impl Prepared {
-    fn new(invoke: impl FnOnce(Context, Ends) -> Handling + Send + 'static) -> Self {
-        Self { invoke: Box::new(invoke), receives: None }
+    fn new(charge: Charge, invoke: impl FnOnce(Context, Ends) -> Handling + Send + 'static) -> Self {
+        Self { invoke: Box::new(invoke), receives: None, charge }
     }
 
     fn receiving(mut self, receives: Arc<dyn Receive>) -> Self {

@@ -10,6 +10,7 @@ mod context;
 mod conversation;
 mod credit;
 mod deadlines;
+mod decode;
 mod discard;
 mod emitter;
 mod error;

@@ -139,7 +139,7 @@ fn begin(
     protocol: &Protocol,
     router: Arc<Router>,
 ) -> (Arc<Connection>, Conversation) {
-    let codec = protocol.codec(role);
+    let codec = protocol.codec(role, session.sender().account());
     let connection = Arc::new(Connection::new(codec, Arc::clone(&router.options), role, session.sender()));
     (Arc::clone(&connection), Conversation::new(session, connection, router))
 }

@@ -1,10 +1,14 @@
 //! What two ends can agree to speak. Knows no session.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use converse_core::ContentConverter;
 
-use crate::{frame::Role, rpc::wire::Codec, session::AnyConverter};
+use crate::{
+    frame::Role,
+    rpc::wire::Codec,
+    session::{Account, AnyConverter},
+};
 
 /// What comes before the converter's token in a subprotocol.
 const NATIVE: &str = "converse.v1.";
@@ -59,12 +63,12 @@ impl Protocol {
 
     /// Builds what writes and reads its frames.
     #[cfg_attr(not(feature = "json"), allow(unused_variables))]
-    pub(crate) fn codec(&self, role: Role) -> Codec {
+    pub(crate) fn codec(&self, role: Role, account: &Arc<Account>) -> Codec {
         match &self.0 {
             Choice::Native(converter) => Codec::native(converter.clone()),
             #[cfg(feature = "json")]
             Choice::JsonRpc => {
-                Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), role)
+                Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), role, account)
             }
         }
     }

@@ -2,19 +2,22 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use converse_core::ConvertError;
 use serde::de::DeserializeOwned;
 
-use crate::rpc::{
-    CallError, Code, ServiceError, Status,
-    discard::Unread,
-    error::Disconnected,
-    window::{Window, bytes_of},
-    wire::{BadFrame, Reader},
+use crate::{
+    rpc::{
+        CallError, Code, ServiceError, Status, decode,
+        discard::Unread,
+        error::Disconnected,
+        window::{Window, bytes_of},
+        wire::{BadFrame, Reader},
+    },
+    session::{Account, Charge},
 };
 
 /// Where the frames of a call go that this end waits for.
@@ -52,26 +55,43 @@ impl<E: ServiceError> From<Failure> for CallError<E> {
     }
 }
 
+impl Failure {
+    /// Charges what a peer's status takes up; one that is too much has its code only.
+    fn charged(self, account: &Arc<Account>) -> (Self, Option<Charge>) {
+        let Self::Status(status) = self else { return (self, None) };
+        match account.charge(status.len()) {
+            Some(charge) => (Self::Status(status), Some(charge)),
+            None => (Self::Status(Status::new(status.code(), "")), None),
+        }
+    }
+}
+
 /// The one answer of a call.
 pub(crate) struct Answer<T, E> {
+    account: Arc<Account>,
     state: Mutex<AnswerState<T, E>>,
 }
 
 struct AnswerState<T, E> {
     answer: Option<Unread<Result<T, CallError<E>>>>,
+    /// What the answer takes up as long as it waits.
+    charge: Option<Charge>,
     waker: Option<Waker>,
 }
 
 impl<T, E> Answer<T, E> {
-    pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(AnswerState { answer: None, waker: None }) }
+    pub(crate) fn new(account: Arc<Account>) -> Self {
+        Self { account, state: Mutex::new(AnswerState { answer: None, charge: None, waker: None }) }
     }
 
     /// Waits for the answer.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, CallError<E>>> {
         let mut state = lock(&self.state);
         match state.answer.take().and_then(Unread::take) {
-            Some(answer) => Poll::Ready(answer),
+            Some(answer) => {
+                state.charge = None;
+                Poll::Ready(answer)
+            }
             None => {
                 note(&mut state.waker, cx);
                 Poll::Pending
@@ -79,9 +99,10 @@ impl<T, E> Answer<T, E> {
         }
     }
 
-    fn set(&self, answer: Result<T, CallError<E>>) {
+    fn set(&self, answer: Result<T, CallError<E>>, charge: Option<Charge>) {
         let mut state = lock(&self.state);
         let replaced = state.answer.replace(Unread::new(answer));
+        state.charge = charge;
         let waker = state.waker.take();
         drop(state);
         drop(replaced);
@@ -101,23 +122,28 @@ where
     fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame> {
         reader.finish()?;
         let status = Status::new(Code::INTERNAL, "the callee answers with a stream");
-        self.set(Err(CallError::Status(status)));
+        self.set(Err(CallError::Status(status)), None);
         Ok(false)
     }
 
     fn close(&self) {}
 
     fn ok(&self, reader: &mut Reader<'_>) {
-        self.set(reader.payload().map_err(CallError::Convert));
+        match decode::payload(reader, &self.account) {
+            Ok((value, charge)) => self.set(Ok(value), Some(charge)),
+            Err(error) => self.set(Err(CallError::Convert(error)), None),
+        }
     }
 
     fn fail(&self, failure: Failure) {
-        self.set(Err(failure.into()));
+        let (failure, charge) = failure.charged(&self.account);
+        self.set(Err(failure.into()), charge);
     }
 }
 
 /// The items of a stream that were received and not taken yet.
 pub(crate) struct Inbox<T, E> {
+    account: Arc<Account>,
     state: Mutex<InboxState<T, E>>,
     /// What becomes of an item that does not decode.
     unfit: fn(ConvertError) -> CallError<E>,
@@ -125,6 +151,8 @@ pub(crate) struct Inbox<T, E> {
 
 struct InboxState<T, E> {
     items: VecDeque<Item<T>>,
+    /// What the stream's end takes up as long as it waits.
+    end_charge: Option<Charge>,
     /// How the stream ended; taken once it was told.
     end: Option<Unread<Result<(), CallError<E>>>>,
     told: bool,
@@ -141,6 +169,8 @@ struct Item<T> {
     value: Unread<T>,
     /// Those of its frame.
     bytes: u32,
+    /// What it takes up as long as it waits.
+    _charge: Charge,
 }
 
 /// Items and bytes, counted; what is allowed in bytes may fall below zero by one item.
@@ -159,9 +189,10 @@ pub(crate) struct Next<T, E> {
 
 impl<T, E> Inbox<T, E> {
     /// Begins with a window; `credits` tells whether the sender is given more as items are taken.
-    pub(crate) fn new(window: Window, credits: bool) -> Self {
+    pub(crate) fn new(account: Arc<Account>, window: Window, credits: bool) -> Self {
         let state = InboxState {
             items: VecDeque::new(),
+            end_charge: None,
             end: None,
             told: false,
             allowed: window.into(),
@@ -169,22 +200,22 @@ impl<T, E> Inbox<T, E> {
             window,
             waker: None,
         };
-        Self { state: Mutex::new(state), unfit: CallError::Convert }
+        Self { account, state: Mutex::new(state), unfit: CallError::Convert }
     }
 
     /// Begins what a caller sends along: an item that does not decode is the caller's fault, as arguments are.
-    pub(crate) fn of_caller(window: Window) -> Self {
+    pub(crate) fn of_caller(account: Arc<Account>, window: Window) -> Self {
         let unfit = |error| {
-            CallError::Status(Status::new(Code::INVALID_ARGUMENT, format!("an item does not fit: {error}")))
+            CallError::Status(decode::refusal(Code::INVALID_ARGUMENT, "an item does not fit", &error))
         };
-        Self { unfit, ..Self::new(window, true) }
+        Self { unfit, ..Self::new(account, window, true) }
     }
 
     /// Takes the next item.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Next<T, E>> {
         let mut state = lock(&self.state);
-        if let Some(Item { value, bytes }) = state.items.pop_front() {
-            let credit = state.give_back(bytes);
+        if let Some(Item { value, bytes, .. }) = state.items.pop_front() {
+            let credit = state.give_back(bytes, self.account.is_tight());
             return Poll::Ready(Next { item: value.take().map(Ok), credit });
         }
         if state.told {
@@ -194,16 +225,20 @@ impl<T, E> Inbox<T, E> {
             note(&mut state.waker, cx);
             return Poll::Pending;
         };
-        state.told = true;
+        (state.told, state.end_charge) = (true, None);
         Poll::Ready(Next { item: end.take().and_then(Result::err).map(Err), credit: None })
     }
 
     /// Ends the stream.
     pub(crate) fn end(&self, how: Result<(), CallError<E>>) {
+        self.end_charged(how, None);
+    }
+
+    fn end_charged(&self, how: Result<(), CallError<E>>, charge: Option<Charge>) {
         let how = Unread::new(how);
         let mut state = lock(&self.state);
         if state.is_open() {
-            state.end = Some(how);
+            (state.end, state.end_charge) = (Some(how), charge);
         }
         let waker = state.waker.take();
         drop(state);
@@ -221,7 +256,7 @@ impl<T, E> Inbox<T, E> {
     }
 
     /// Keeps an item that was admitted, unless the stream has ended meanwhile.
-    fn keep(&self, value: Unread<T>, bytes: u32) {
+    fn keep(&self, value: Unread<T>, charge: Charge, bytes: u32) {
         let mut state = lock(&self.state);
         if !state.is_open() {
             drop(state);
@@ -229,7 +264,7 @@ impl<T, E> Inbox<T, E> {
         }
         state.allowed.items -= 1;
         state.allowed.bytes -= i64::from(bytes);
-        state.items.push_back(Item { value, bytes });
+        state.items.push_back(Item { value, bytes, _charge: charge });
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
@@ -250,8 +285,9 @@ impl<T, E> InboxState<T, E> {
         self.end.is_none() && !self.told
     }
 
-    /// Notes an item that was taken. Credit goes back when half of the window is used, never for each item.
-    fn give_back(&mut self, bytes: u32) -> Option<Window> {
+    /// Notes an item that was taken. Credit goes back when half of the window is used, never for each item; while the
+    /// connection has `little` memory left, not before all items are taken.
+    fn give_back(&mut self, bytes: u32, little: bool) -> Option<Window> {
         let Some(taken) = &mut self.taken else {
             self.allowed.add(Window { items: 1, bytes });
             return None;
@@ -259,7 +295,7 @@ impl<T, E> InboxState<T, E> {
         taken.add(Window { items: 1, bytes });
         let half = |all: u32| i64::from(all.div_ceil(2));
         let is_half = taken.items >= half(self.window.items) || taken.bytes >= half(self.window.bytes);
-        if !is_half || self.end.is_some() {
+        if !is_half || self.end.is_some() || little && !self.items.is_empty() {
             return None;
         }
         let credit = taken.split();
@@ -302,7 +338,7 @@ where
     fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame> {
         // Nothing is decoded that nobody may have.
         let value = match self.admits() {
-            Admission::Open => reader.payload().map(Unread::new),
+            Admission::Open => decode::payload(reader, &self.account),
             Admission::Shut => {
                 let text = "more items or bytes than there was credit for";
                 self.end(Err(CallError::Status(Status::new(Code::RESOURCE_EXHAUSTED, text))));
@@ -313,7 +349,7 @@ where
         let bytes = bytes_of(reader.finish()?.len);
         let goes_on = value.is_ok();
         match value {
-            Ok(value) => self.keep(value, bytes),
+            Ok((value, charge)) => self.keep(Unread::new(value), charge, bytes),
             Err(error) => self.end(Err((self.unfit)(error))),
         }
         Ok(goes_on)
@@ -328,7 +364,8 @@ where
     }
 
     fn fail(&self, failure: Failure) {
-        self.end(Err(failure.into()));
+        let (failure, charge) = failure.charged(&self.account);
+        self.end_charged(Err(failure.into()), charge);
     }
 }
 

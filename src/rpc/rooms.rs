@@ -1,14 +1,17 @@
 //! Room for what waits to be sent, and the turn to make an item, given out in the order they are asked for. Knows no
 //! frame.
 
-use std::{cell::Cell, sync::Arc};
+use std::{
+    cell::Cell,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::rpc::lanes::Lane;
 
-/// Bytes of answers that wait to be sent before further answers wait, in flight as long as they do.
-const ANSWERS: usize = 256 * 1024;
 /// Bytes of calls that wait to be sent before further calls wait.
 const CALLS: usize = 64 * 1024;
 /// Bytes of stream items that wait to be sent before the streams wait, in turn.
@@ -25,26 +28,26 @@ thread_local! {
 /// Room in each lane that has a bound, in bytes.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    lanes: [Arc<Semaphore>; 3],
+    lanes: [Arc<Semaphore>; 2],
     /// One stream at a time makes an item and takes room for it, so that no more than one waits for room.
     turn: Semaphore,
 }
 
 /// The turn of a stream; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct ItemTurn<'a> {
     rooms: &'a Rooms,
     _turn: SemaphorePermit<'a>,
 }
 
 impl Rooms {
     pub(crate) fn new() -> Self {
-        let lanes = [ANSWERS, CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
+        let lanes = [CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
         Self { lanes, turn: Semaphore::new(1) }
     }
 
     /// Waits for the turn of a stream that may send an item.
-    pub(crate) async fn turn(&self) -> Result<Turn<'_>, AcquireError> {
+    pub(crate) async fn turn(&self) -> Result<ItemTurn<'_>, AcquireError> {
         let turn = match self.turn.try_acquire() {
             Ok(turn) => turn,
             Err(_) => {
@@ -52,7 +55,7 @@ impl Rooms {
                 self.turn.acquire().await?
             }
         };
-        Ok(Turn { rooms: self, _turn: turn })
+        Ok(ItemTurn { rooms: self, _turn: turn })
     }
 
     /// Takes room for a frame, if there is some.
@@ -76,23 +79,27 @@ impl Rooms {
     /// A frame of any size finds room in an empty lane.
     fn of(&self, lane: Lane, len: usize) -> Option<(Arc<Semaphore>, u32)> {
         let (index, all) = match lane {
-            Lane::Control => return None,
-            Lane::Answers => (0, ANSWERS),
-            Lane::Calls => (1, CALLS),
-            Lane::Items => (2, ITEMS),
+            Lane::Control | Lane::Answers => return None,
+            Lane::Calls => (0, CALLS),
+            Lane::Items => (1, ITEMS),
         };
         Some((Arc::clone(&self.lanes[index]), permits(len.min(all))))
     }
 }
 
-impl Turn<'_> {
+impl ItemTurn<'_> {
     /// Waits for room for an item, and takes it.
     pub(crate) async fn room(&self, len: usize) -> Result<Room, AcquireError> {
-        if let Some(room) = self.rooms.try_take(Lane::Items, len) {
-            return Ok(room);
-        }
-        WAITS.set(WAITS.get() + 1);
-        self.rooms.take(Lane::Items, len).await
+        // Not `try_take`: a stream that always has an item is to give way to others now and then, as tokio's budget has it.
+        let mut room = pin!(self.rooms.take(Lane::Items, len));
+        poll_fn(|cx| {
+            let polled = room.as_mut().poll(cx);
+            if polled.is_pending() {
+                WAITS.set(WAITS.get() + 1);
+            }
+            polled
+        })
+        .await
     }
 }
 
@@ -149,10 +156,10 @@ mod tests {
     #[test]
     fn nobody_waits_when_all_is_over() {
         let rooms = Rooms::new();
-        let _all = rooms.try_take(Lane::Answers, ANSWERS).unwrap();
+        let _all = rooms.try_take(Lane::Calls, CALLS).unwrap();
         let turn = rooms.turn().now_or_never().unwrap().unwrap();
         rooms.close();
-        assert!(rooms.take(Lane::Answers, 1).now_or_never().unwrap().is_err());
+        assert!(rooms.take(Lane::Calls, 1).now_or_never().unwrap().is_err());
         assert!(rooms.turn().now_or_never().unwrap().is_err());
         assert!(turn.room(1).now_or_never().unwrap().is_err());
     }
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn who_has_waited_is_known() {
         let rooms = Rooms::new();
-        let poll = |turn: &Turn<'_>| turn.room(ITEMS).now_or_never();
+        let poll = |turn: &ItemTurn<'_>| turn.room(ITEMS).now_or_never();
         let turn = rooms.turn().now_or_never().unwrap().unwrap();
         let (room, waited) = waits_within(|| poll(&turn));
         assert!(room.is_some() && !waited);

@@ -12,7 +12,10 @@ use futures::future::{AbortHandle, Abortable};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
-use crate::rpc::{Code, Reply, Status, discard::discard, spans, turn::Turn};
+use crate::{
+    rpc::{Code, Reply, Status, discard::discard, spans, turn::Turn},
+    session::Charge,
+};
 
 /// What a handler, or what stands in for one, becomes.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
@@ -39,13 +42,16 @@ pub(crate) enum Task {
     Sends(u32),
 }
 
-/// A future whose drop does not panic.
-pub(crate) struct Work(Option<Handling>);
+/// A handler's future, whose drop does not panic, with what its arguments take up.
+pub(crate) struct Work {
+    future: Option<Handling>,
+    charge: Option<Charge>,
+}
 
 impl Running {
     /// Begins work that nobody can abort.
-    pub(crate) fn new(task: Task, work: Handling, span: Span) -> Self {
-        Self { work: Work::new(work), guard: None, turn: None, task, span }
+    pub(crate) fn new(task: Task, work: Work, span: Span) -> Self {
+        Self { work, guard: None, turn: None, task, span }
     }
 
     /// Polls it for the first time.
@@ -58,9 +64,10 @@ impl Running {
 
     /// Makes it end at an instant: for what has no place in a table.
     pub(crate) fn end_at(&mut self, deadline: Instant) {
-        let Some(work) = self.work.0.take() else { return };
+        let Some(work) = self.work.future.take() else { return };
         let late = |_| Err(Status::new(Code::DEADLINE_EXCEEDED, ""));
-        self.work.0 = Some(Box::pin(async move { timeout_at(deadline, work).await.unwrap_or_else(late) }));
+        let work = async move { timeout_at(deadline, work).await.unwrap_or_else(late) };
+        self.work.future = Some(Box::pin(work));
     }
 
     /// Makes it end when the handle says so.
@@ -96,7 +103,7 @@ impl Future for Running {
             this.work.end();
             return Poll::Ready((this.task, None));
         }
-        if this.work.0.is_none() {
+        if this.work.future.is_none() {
             return Poll::Ready((this.task, None));
         }
         let span = this.span.enter();
@@ -122,20 +129,21 @@ impl Future for Running {
 }
 
 impl Work {
-    pub(crate) fn new(work: Handling) -> Self {
-        Self(Some(work))
+    pub(crate) fn new(work: Handling, charge: Option<Charge>) -> Self {
+        Self { future: Some(work), charge }
     }
 
     /// Polls the future; one that has ended is pending for ever.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
-        self.0.as_mut().map_or(Poll::Pending, |work| work.as_mut().poll(cx))
+        self.future.as_mut().map_or(Poll::Pending, |work| work.as_mut().poll(cx))
     }
 
-    /// Drops the future.
+    /// Drops the future, and gives back what it has held.
     pub(crate) fn end(&mut self) {
-        if let Some(work) = self.0.take() {
+        if let Some(work) = self.future.take() {
             discard(work, "handler");
         }
+        self.charge = None;
     }
 }
 

@@ -13,6 +13,8 @@ use crate::rpc::{
     Code, Kind, Metadata, Method, Side, Status,
     context::{self, About},
     conversation::{Conversation, Fatal},
+    decode,
+    discard::discard,
     method::{Ends, Prepared},
     middleware::Next,
     running::{Handling, Running, Task, Work},
@@ -50,7 +52,11 @@ impl Conversation {
         };
         match (refusal, method, prepared) {
             (None, Some(method), Some(Ok(prepared))) => self.begin(method, prepared, tail.id, tail.meta, cx),
-            (refusal, ..) => self.refuse(tail.id, name, refusal),
+            (refusal, _, prepared) => {
+                // Arguments that nobody takes may panic when they are dropped.
+                discard(prepared, "refused arguments");
+                self.refuse(tail.id, name, refusal);
+            }
         }
         Ok(())
     }
@@ -131,14 +137,15 @@ impl Conversation {
             self.connection.codec.accept(id, method.name(), &mut frame);
             self.respond(frame);
         }
-        let Prepared { invoke, receives } = prepared;
+        let Prepared { invoke, receives, charge } = prepared;
         let ends = Ends { connection: Arc::clone(&self.connection), id, credit: credit.clone() };
         let streams = ServedStreams { receives, credit };
         let about = About { side: Side::Served, method: method.shared_name(), kind, metadata, deadline };
         let cx_call = context::Context::new(Arc::clone(&self.connection), about);
-        let mut work = self.within_middleware(cx_call, Box::new(move |cx| invoke(cx, ends)));
+        let work = self.within_middleware(cx_call, Box::new(move |cx| invoke(cx, ends)));
+        let mut work = Work::new(work, Some(charge));
         if self.router.spawned {
-            work = spawn(Work::new(work), Arc::clone(&self.connection), span.clone());
+            work = Work::new(spawn(work, Arc::clone(&self.connection), span.clone()), None);
         }
         let mut running = Running::new(id.map_or(Task::Notification, Task::Call), work, span);
         // Most handlers end at once: they need no place in any table.
@@ -184,10 +191,8 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 }
 
 fn unfit(name: &str, error: &ConvertError) -> Status {
-    Status::new(
-        Code::INVALID_ARGUMENT,
-        format!("the arguments of {} do not fit: {error}", spans::shown(name)),
-    )
+    let what = format!("the arguments of {} do not fit", spans::shown(name));
+    decode::refusal(Code::INVALID_ARGUMENT, &what, error)
 }
 
 fn unknown(name: &str) -> Status {

@@ -16,13 +16,16 @@ pub struct Stats {
     pub streams_in_flight: usize,
     /// Bytes of frames that were accepted and have not left.
     pub queued_bytes: usize,
+    /// Bytes of what was received and is not done with: arguments of running calls, items and answers that wait, messages
+    /// under way. See [`SessionOptions::memory`](crate::SessionOptions::memory).
+    pub held_bytes: usize,
     /// Calls of the peer that were answered, since the beginning.
     pub served: u64,
     /// Calls and notifications of the peer that were refused at a limit.
     pub refused: u64,
     /// Handlers that were dropped before their end: cancelled, out of time, or without their connection.
     pub dropped_handlers: u64,
-    /// How often an item of a stream had to wait for credit of the peer.
+    /// How often a stream had to wait for credit of the peer.
     pub credit_stalls: u64,
 }
 
@@ -52,6 +55,7 @@ impl Connection {
             served_in_flight: tables.served.len() + self.counters.notifications.load(Relaxed),
             streams_in_flight: served_streams + made_streams,
             queued_bytes: tables.lanes.bytes() + queued,
+            held_bytes: self.account().held(),
             served: load(&self.counters.served),
             refused: load(&self.counters.refused),
             dropped_handlers: load(&self.counters.dropped_handlers),

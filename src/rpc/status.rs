@@ -75,6 +75,11 @@ impl Status {
         (data.converter.subprotocol() == converter.subprotocol()).then_some(&*data.bytes)
     }
 
+    /// Returns how many bytes of memory its text and its data take.
+    pub(crate) fn len(&self) -> usize {
+        self.0.message.len() + self.encoded_data().map_or(0, <[u8]>::len)
+    }
+
     /// Returns the data as it travels.
     pub(crate) fn encoded_data(&self) -> Option<&[u8]> {
         self.0.data.as_ref().map(|data| &*data.bytes)

@@ -21,6 +21,7 @@ use crate::{
         running::Running,
         wire::{GoAway, Hello},
     },
+    session::Charge,
 };
 
 /// What a conversation's lock guards.
@@ -36,9 +37,9 @@ pub(crate) struct Tables {
     /// When the next deadline of calls that this end has made is due, or earlier.
     pub(crate) made_due: Option<Instant>,
     /// What the peer has said first.
-    pub(crate) peer: Option<Arc<Hello>>,
+    pub(crate) peer: Option<(Arc<Hello>, Charge)>,
     /// The peer takes no new calls.
-    pub(crate) peer_goes: Option<GoAway>,
+    pub(crate) peer_goes: Option<(GoAway, Charge)>,
     /// This end takes no new calls.
     pub(crate) goes: Option<GoAway>,
     /// This end closes the connection once the conversation's task has sent what waits, or then at the latest.
@@ -82,7 +83,7 @@ impl Tables {
         if let Some(end) = &self.end {
             return Some(Failure::Disconnected(Disconnected::new(false, end)));
         }
-        if let Some(going) = &self.peer_goes {
+        if let Some((going, _)) = &self.peer_goes {
             let end = End::Going(going.reason.as_str().into());
             return Some(Failure::Disconnected(Disconnected::new(false, &end)));
         }
@@ -93,7 +94,7 @@ impl Tables {
 
     /// Returns how many bytes a message to the peer may have.
     pub(crate) fn longest_message(&self) -> u64 {
-        self.peer.as_ref().map_or(Hello::default().max_message, |hello| hello.max_message)
+        self.peer.as_ref().map_or(Hello::default().max_message, |(hello, _)| hello.max_message)
     }
 
     /// Takes the reason to close, once nothing waits any more or it has waited long enough.

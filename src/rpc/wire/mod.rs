@@ -25,6 +25,7 @@ mod text;
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ pub(crate) use place::Place;
 use crate::{
     frame::Role,
     rpc::{Kind, Metadata, Status, window::Window},
-    session::AnyConverter,
+    session::{Account, AnyConverter},
 };
 use compact_reader::CompactReader;
 use json_reader::JsonReader;
@@ -181,10 +182,12 @@ impl Codec {
         Self { converter, layout, null }
     }
 
-    /// Writes the messages of JSON-RPC 2.0, with a converter that writes JSON, at this end of a connection.
+    /// Writes the messages of JSON-RPC 2.0, with a converter that writes JSON, at this end of a connection. What waits
+    /// for others is charged to the account.
     #[cfg_attr(not(feature = "json"), allow(dead_code))]
-    pub(crate) fn json_rpc(converter: AnyConverter, role: Role) -> Self {
-        Self { converter, layout: Layout::JsonRpc(Box::new(JsonRpc::new(role))), null: b"null".to_vec() }
+    pub(crate) fn json_rpc(converter: AnyConverter, role: Role, account: &Arc<Account>) -> Self {
+        let rpc = JsonRpc::new(role, Arc::clone(account));
+        Self { converter, layout: Layout::JsonRpc(Box::new(rpc)), null: b"null".to_vec() }
     }
 
     /// Returns the converter of the values.

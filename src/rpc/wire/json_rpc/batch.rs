@@ -1,32 +1,46 @@
 //! Requests that came as one array, and their replies, which go back as one. Knows no request.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
+
+use crate::session::{Account, Charge};
+
+/// Bytes that any reply may have which this end writes by itself: an id of 256 bytes, and an error.
+const SHORT: usize = 384;
 
 /// The batches that are not answered yet.
-#[derive(Default)]
 pub(super) struct Batches {
+    account: Arc<Account>,
     open: HashMap<u64, Batch>,
     last: u64,
-    /// Bytes of all replies that wait here.
-    held: usize,
 }
 
-#[derive(Default)]
 struct Batch {
     /// All of it was read.
     is_read: bool,
     /// How many requests have no reply yet.
     awaited: usize,
+    /// How many elements may still have a reply.
+    unanswered: usize,
     /// The replies behind `[`, with commas between them.
     replies: Vec<u8>,
+    /// What the replies take up, and short ones for the elements that have none yet.
+    charge: Charge,
 }
 
 impl Batches {
-    /// Begins with a batch that is being read.
-    pub(super) fn begin(&mut self) -> u64 {
+    /// Charges what waits to an account.
+    pub(super) fn new(account: Arc<Account>) -> Self {
+        Self { account, open: HashMap::new(), last: 0 }
+    }
+
+    /// Begins with a batch of so many elements that is being read. `None` when there is no memory for their replies.
+    pub(super) fn begin(&mut self, elements: usize) -> Option<u64> {
+        let charge = self.account.charge(SHORT * elements)?;
         self.last += 1;
-        self.open.insert(self.last, Batch::default());
-        self.last
+        let replies = Vec::new();
+        self.open
+            .insert(self.last, Batch { is_read: false, awaited: 0, unanswered: elements, replies, charge });
+        Some(self.last)
     }
 
     /// Notes a request whose reply belongs to the batch.
@@ -36,12 +50,17 @@ impl Batches {
         }
     }
 
-    /// Adds a reply that was not expected, such as one to what is no request.
+    /// Makes room for the next reply; `false` when there is no memory for it. There is for a short one.
+    pub(super) fn make_room(&mut self, number: u64, len: usize) -> bool {
+        self.open.get_mut(&number).is_none_or(|batch| batch.make_room(len))
+    }
+
+    /// Adds a reply that was not expected, such as one to what is no request. A long one has room.
     pub(super) fn add(&mut self, number: u64, reply: &[u8]) {
         if let Some(batch) = self.open.get_mut(&number) {
+            batch.unanswered = batch.unanswered.saturating_sub(1);
             batch.replies.push(if batch.replies.is_empty() { b'[' } else { b',' });
             batch.replies.extend_from_slice(reply);
-            self.held += 1 + reply.len();
         }
     }
 
@@ -62,19 +81,30 @@ impl Batches {
         self.complete(number)
     }
 
-    /// Returns how many bytes of replies wait.
-    pub(super) fn held(&self) -> usize {
-        self.held
-    }
-
     fn complete(&mut self, number: u64) -> Option<Vec<u8>> {
         self.open.get(&number).filter(|batch| batch.is_read && batch.awaited == 0)?;
         let mut replies = self.open.remove(&number)?.replies;
         if replies.is_empty() {
             return None;
         }
-        self.held = self.held.saturating_sub(replies.len());
         replies.push(b']');
         Some(replies)
+    }
+}
+
+impl Batch {
+    /// Makes room for a reply, with a comma in front and the bracket behind all.
+    fn make_room(&mut self, len: usize) -> bool {
+        let wanted = self.replies.len() + len + 2;
+        let others = SHORT * self.unanswered.saturating_sub(1);
+        // Twice as much, so that many replies are not copied for each one; or as much as is needed.
+        let room = [wanted.max(2 * self.replies.capacity()), wanted.max(self.replies.capacity())];
+        let room = room.into_iter().find(|room| {
+            let more = (room + others).saturating_sub(self.charge.bytes());
+            more == 0 || self.charge.grow(more)
+        });
+        let Some(room) = room else { return false };
+        self.replies.reserve_exact(room - self.replies.len());
+        true
     }
 }

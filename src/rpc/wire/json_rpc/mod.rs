@@ -14,9 +14,13 @@ mod served;
 mod told;
 mod writer;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{frame::Role, rpc::wire::codes, session::AnyConverter};
+use crate::{
+    frame::Role,
+    rpc::wire::codes,
+    session::{Account, AnyConverter},
+};
 use batch::Batches;
 use ids::RawId;
 use made::Made;
@@ -29,9 +33,6 @@ const END_OF_STREAM: i64 = 0;
 
 /// Requests that end a subscription of ours are numbered from here on, by the call they end: no call gets there.
 const UNSUBSCRIBES: u64 = 1 << 32;
-
-/// How many bytes of replies may wait for others of their batches, on one connection.
-const MAX_HELD: usize = 16 * 1024 * 1024;
 
 /// What one connection has to remember.
 pub(super) struct JsonRpc {
@@ -53,9 +54,9 @@ struct Fault {
 }
 
 impl JsonRpc {
-    pub(super) fn new(role: Role) -> Self {
+    pub(super) fn new(role: Role, account: Arc<Account>) -> Self {
         let served = Served::new(role == Role::Server);
-        let state = State { served, made: Made::default(), batches: Batches::default() };
+        let state = State { served, made: Made::default(), batches: Batches::new(account) };
         Self { role, state: Mutex::new(state) }
     }
 
@@ -82,7 +83,7 @@ impl JsonRpc {
             return (!subscription.is_over).then_some(frame);
         }
         let Some(batch) = call.batch else { return Some(frame) };
-        if state.batches.held() + frame.len() <= MAX_HELD {
+        if state.batches.make_room(batch, frame.len()) {
             return state.batches.answer(batch, &frame);
         }
         state.batches.answer(batch, &writer::fault(converter, Some(&call.id), BATCH_REPLIES_TOO_LONG))
@@ -115,6 +116,8 @@ const fn invalid(message: &'static str) -> Fault {
 const PARSE_ERROR: Fault = Fault { code: codes::PARSE_ERROR, message: "Parse error" };
 const INVALID_REQUEST: Fault = invalid("Invalid Request");
 const BATCH_TOO_LONG: Fault = invalid("Invalid Request: the batch is too long");
+const NO_MEMORY: Fault =
+    Fault { code: codes::RESOURCE_EXHAUSTED, message: "there is no memory for the replies of the batch" };
 const ID_IN_USE: Fault = invalid("Invalid Request: the id is in use");
 const METHOD_NOT_FOUND: Fault = Fault { code: codes::METHOD_NOT_FOUND, message: "Method not found" };
 const INVALID_PARAMS: Fault = Fault { code: codes::INVALID_PARAMS, message: "Invalid params" };

@@ -9,7 +9,7 @@ use converse_core::{ContentConverter, ConvertError};
 use serde::Deserialize;
 
 use super::{
-    BATCH_TOO_LONG, Fault, ID_IN_USE, INVALID_PARAMS, INVALID_REQUEST, JsonRpc, METHOD_NOT_FOUND,
+    BATCH_TOO_LONG, Fault, ID_IN_USE, INVALID_PARAMS, INVALID_REQUEST, JsonRpc, METHOD_NOT_FOUND, NO_MEMORY,
     PARSE_ERROR, UNSUBSCRIBES,
     elements::{Unsplit, elements, places},
     ids::RawId,
@@ -134,7 +134,8 @@ impl<'m> JsonRpcReader<'m> {
         match places(self.converter, self.message, MAX_BATCH) {
             Ok(elements) if elements.is_empty() => self.refuse(None, INVALID_REQUEST),
             Ok(elements) => {
-                let number = self.rpc.lock().batches.begin();
+                let begun = self.rpc.lock().batches.begin(elements.len());
+                let Some(number) = begun else { return self.refuse(None, NO_MEMORY) };
                 self.source = Source::Batch { number, elements: elements.into_iter() };
                 None
             }

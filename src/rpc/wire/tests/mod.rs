@@ -75,7 +75,7 @@ enum Wrong {
     Payload(ConvertErrorKind),
 }
 
-/// Reads all frames of a message. No test's payload can be made of null, so an absent value is told by that.
+/// Reads all frames of a message, each by a reader of its own that begins where the last one has stopped. No test's payload can be made of null, so an absent value is told by that.
 fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Frame<T>>, Wrong> {
     let mut reader = codec.reader(message);
     let (mut frames, mut wrong) = (Vec::new(), None);
@@ -85,6 +85,7 @@ fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Fra
             _ => None,
         };
         let tail = reader.finish().map_err(Wrong::Frame)?;
+        reader = codec.reader_at(message, reader.place(message).unwrap());
         frames.push(match (head, payload) {
             (Head::Invoke { method }, Some(Ok(args))) => {
                 Frame::Invoke { id: tail.id, method: method.into_owned(), meta: tail.meta, args }

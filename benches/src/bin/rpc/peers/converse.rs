@@ -40,7 +40,7 @@ pub(super) fn call(address: String, load: Load, protocol: Protocol) -> Calling {
 
 /// The same, with streams that may be 1,024 items ahead.
 pub(super) fn call_far_ahead(address: String, load: Load, protocol: Protocol) -> Calling {
-    call_with(address, load, options(protocol).window(1024))
+    call_with(address, load, options(protocol).window(1024).window_bytes(1024 * 1024))
 }
 
 /// One protocol, with ends too that agree on none, as jsonrpsee's.

@@ -115,11 +115,23 @@ fn replies_that_wait_are_bounded() {
         assert_eq!(server.ok(id * 2 + 1, &megabyte), None);
     }
     let sent = server.ok(35, ()).unwrap();
-    assert!(sent.len() < 16 * 1024 * 1024 + 1000);
+    assert!(sent.len() < 4 * 1024 * 1024);
     let replies = replies(&sent);
     let refused = replies.iter().filter(|reply| reply["error"]["code"] == -32008).count();
-    assert_eq!((replies.len(), refused), (18, 2));
+    assert_eq!((replies.len(), refused), (18, 14));
     server.reads(format!("[{},{}]", call(1), call(2)));
     assert_eq!(server.ok(37, &megabyte), None, "what was sent does not count any more");
     assert!(server.ok(39, ()).unwrap().len() > megabyte.len());
+}
+
+#[test]
+fn batches_that_are_never_answered_are_refused_when_there_is_no_memory_for_their_replies() {
+    let server = server();
+    let batch = |n: u32| format!("[{},{}]", call(n), vec!["0"; 999].join(","));
+    let taken = (1..=100).take_while(|&n| server.reads_one(batch(n)).contains("m []")).count();
+    assert_eq!(taken, 4 * 1024 * 1024 / (384 * 1000));
+    let refused = r#"answer {"jsonrpc":"2.0","id":null,"error":{"code":-32008,"message":"there is no memory for the replies of the batch"}}"#;
+    assert_eq!(server.reads_one(batch(101)), refused);
+    assert!(server.ok(1, ()).is_some());
+    assert!(server.reads_one(batch(102)).contains("m []"));
 }

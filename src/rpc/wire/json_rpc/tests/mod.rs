@@ -21,22 +21,27 @@ use crate::{
         Code, Kind, Metadata, Status,
         wire::{Codec, Control, Envelope, GoAway, Head, Hello},
     },
-    session::AnyConverter,
+    session::{Account, AnyConverter},
 };
 
 /// One end of a connection; the test is its runtime.
 struct End(Codec);
 
 fn server() -> End {
-    End(Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), Role::Server))
+    end(Role::Server)
 }
 
 fn client() -> End {
-    End(Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), Role::Client))
+    end(Role::Client)
+}
+
+fn end(role: Role) -> End {
+    let account = Account::new(4 * 1024 * 1024, None);
+    End(Codec::json_rpc(AnyConverter::new(converse_json::JsonConverter::default()), role, &account))
 }
 
 impl End {
-    /// Reads a message; a line for each frame.
+    /// Reads a message, each frame by a reader of its own where it can be; a line for each.
     fn reads(&self, message: impl Into<Message>) -> Vec<String> {
         let message = message.into();
         let mut reader = self.0.reader(&message);
@@ -61,6 +66,9 @@ impl End {
                 Head::Hello(_) | Head::Ping => panic!("there are none"),
             };
             let tail = reader.finish().unwrap();
+            if let Some(place) = reader.place(&message) {
+                reader = self.0.reader_at(&message, place);
+            }
             assert!(tail.meta.is_empty());
             let id = tail.id.map(|id| format!("{id} "));
             lines.push(format!("{}{line} {payload}", id.unwrap_or_default()).trim_end().to_owned());
