@@ -17,7 +17,9 @@ use crate::{
     extension::ExtensionStack,
     frame::Role,
     handshake::ClientHandshake,
-    session::{AnyHandler, BoxError, Outcome, RawSession, Session, SessionOptions, Setup},
+    session::{
+        AnyHandler, BoxError, DEFAULT_MEMORY, Outcome, Pool, RawSession, Session, SessionOptions, Setup,
+    },
 };
 
 /// What a client asks for and how long it waits; dials as often as it is asked to.
@@ -38,6 +40,8 @@ pub struct Client {
     options: Arc<SessionOptions>,
     headers: Vec<(HeaderName, HeaderValue)>,
     timeout: Duration,
+    /// The memory that its connections share, and those of its clones.
+    pool: Arc<Pool>,
     #[cfg(feature = "tls")]
     tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
 }
@@ -49,6 +53,7 @@ impl Client {
             options: Arc::new(options),
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
+            pool: Pool::new(DEFAULT_MEMORY),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -66,6 +71,16 @@ impl Client {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Limits what all connections of this client and of its clones together hold for their peers, in bytes: counted
+    /// and kept to as [`Server::memory`](crate::Server::memory) tells. Default: 256 MiB.
+    ///
+    /// Connections that are there, and clones that were made before, keep to the old limit.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.pool = Pool::new(bytes);
         self
     }
 
@@ -181,6 +196,7 @@ impl Client {
             request: dialled.request,
             subprotocol: dialled.subprotocol,
             glued: dialled.glued,
+            pool: Some(Arc::clone(&self.pool)),
         };
         Ok((setup, dialled.stream))
     }

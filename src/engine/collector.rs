@@ -1,7 +1,8 @@
 //! Pieces → frames: joined, where a payload is needed whole (control frames, and data frames for the application
 //! or an extension that works frame by frame), or as parts. Knows no message.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use converse_core::PayloadBuffer;
 
 use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError, Rsv};
 
@@ -10,10 +11,12 @@ use crate::frame::{Frame, FrameHeader, OpCode, Piece, ProtocolError, Rsv};
 const PART: usize = 16 * 1024;
 
 /// One frame under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Collector {
     /// Boxed: most frames arrive whole.
-    payload: Option<Box<BytesMut>>,
+    payload: Option<Box<PayloadBuffer>>,
+    /// How many bytes may be allocated for frames of several pieces, where fewer than usual are enough.
+    room: usize,
     /// Whether the last data frame left its message unfinished.
     message_open: bool,
     /// Whether the last piece left its frame unfinished.
@@ -28,16 +31,18 @@ impl Collector {
             self.begin(header)?;
         }
         self.frame_open = piece.remaining > 0;
+        if self.frame_open || self.payload.is_some() {
+            let most = usize::try_from(header.len).unwrap_or(usize::MAX);
+            let begun = self.payload.get_or_insert_default();
+            begun.reserve_within(piece.payload.len(), most, &mut self.room);
+            begun.extend_from_slice(piece.payload);
+        }
         if self.frame_open {
-            self.payload.get_or_insert_default().extend_from_slice(piece.payload);
             return Ok(None);
         }
         let payload = match self.payload.take() {
             None => Bytes::copy_from_slice(piece.payload),
-            Some(mut begun) => {
-                begun.extend_from_slice(piece.payload);
-                begun.freeze()
-            }
+            Some(begun) => begun.finish(),
         };
         Ok(Some(Frame { fin: header.fin, rsv: header.rsv, opcode: header.opcode, payload }))
     }
@@ -72,9 +77,24 @@ impl Collector {
         self.message_open || self.frame_open
     }
 
+    /// Sets how many bytes may be allocated from now on, where fewer than usual are enough.
+    pub(crate) fn set_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    /// Returns how many bytes are allocated for the frame under way.
+    pub(crate) fn held(&self) -> usize {
+        self.payload.as_ref().map_or(0, |begun| begun.capacity())
+    }
+
+    /// Returns how many bytes the frame under way takes without another allocation.
+    pub(crate) fn spare(&self) -> usize {
+        self.payload.as_ref().map_or(0, |begun| begun.capacity() - begun.len())
+    }
+
     /// Drops what is under way.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { room: self.room, ..Self::default() };
     }
 
     fn begin(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
@@ -89,5 +109,11 @@ impl Collector {
                 Ok(())
             }
         }
+    }
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self { payload: None, room: usize::MAX, message_open: false, frame_open: false }
     }
 }

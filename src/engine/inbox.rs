@@ -55,7 +55,10 @@ pub(crate) fn keep_drained(events: &mut VecDeque<Event>) {
 #[derive(Debug)]
 pub(crate) struct Inbox {
     events: VecDeque<Event>,
+    /// Of what waits and what is lent.
     bytes: usize,
+    /// Bytes of a message that was taken and is still worked at.
+    lent: usize,
     max_bytes: usize,
     /// Wraps around.
     received: u32,
@@ -72,7 +75,9 @@ impl Inbox {
         Self {
             events: VecDeque::new(),
             bytes: 0,
-            max_bytes,
+            lent: 0,
+            // One that is empty always takes an event, or the connection would stop for good.
+            max_bytes: max_bytes.max(1),
             received: 0,
             stopped: false,
             was_full: false,
@@ -83,14 +88,30 @@ impl Inbox {
     /// Changes the bound; what waits stays.
     pub(crate) fn set_max_bytes(&mut self, max_bytes: usize) {
         self.was_full |= self.is_full();
-        self.max_bytes = max_bytes;
+        self.max_bytes = max_bytes.max(1);
     }
 
-    /// Tells whether nothing more should be read. An empty inbox always takes one event, or a bound
-    /// of 0 would stop the connection for good.
+    /// Tells whether nothing more should be read.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        !self.events.is_empty() && (self.bytes >= self.max_bytes || self.events.len() >= TURN)
+        self.bytes >= self.max_bytes || self.events.len() >= TURN
+    }
+
+    /// Returns how many bytes wait or are lent.
+    #[inline]
+    pub(crate) fn held(&self) -> usize {
+        self.bytes
+    }
+
+    /// Sets how many bytes of a message that was taken are still worked at. Tells whether that has made room where
+    /// there was none.
+    pub(crate) fn lend(&mut self, bytes: usize) -> bool {
+        let was_full = self.is_full();
+        self.bytes = self.bytes - self.lent + bytes;
+        self.lent = bytes;
+        let made_room = was_full && !self.is_full();
+        self.was_full |= made_room;
+        made_room
     }
 
     /// Tells whether nothing waits.
@@ -141,8 +162,8 @@ impl Inbox {
     /// oldest. Tells whether that has made room where there was none.
     pub(crate) fn hand_over(&mut self, to: &mut VecDeque<Event>) -> bool {
         let was_full = self.is_full();
-        if !was_full && self.bytes <= SMALL {
-            self.bytes = 0;
+        if !was_full && self.bytes - self.lent <= SMALL {
+            self.bytes = self.lent;
             mem::swap(&mut self.events, to);
             return false;
         }
@@ -160,7 +181,7 @@ impl Inbox {
         self.was_full |= self.is_full();
         self.stopped = true;
         self.events = VecDeque::new();
-        self.bytes = 0;
+        (self.bytes, self.lent) = (0, 0);
     }
 }
 

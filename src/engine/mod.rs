@@ -8,6 +8,7 @@ mod config;
 mod control_lane;
 mod extended;
 mod farewell;
+mod holding;
 mod inbox;
 mod keepalive;
 mod receive;
@@ -53,6 +54,8 @@ pub(crate) struct Engine {
     collector: Collector,
     assembler: Assembler,
     inbox: Inbox,
+    /// Whether nothing is read for want of memory.
+    starved: bool,
 
     encoder: Encoder,
     data: WriteQueue,
@@ -90,6 +93,7 @@ impl Engine {
             collector: Collector::default(),
             assembler: Assembler::new(config.max_message_size),
             inbox: Inbox::new(config.receive_queue),
+            starved: false,
             encoder: Encoder::new(config.role, config.mask_source),
             data: WriteQueue::default(),
             control: ControlLane::default(),

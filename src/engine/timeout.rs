@@ -38,6 +38,9 @@ impl Engine {
         if self.inbox.take_was_full() || !self.wants_bytes() {
             self.excuse_silence(now);
         }
+        if self.starved {
+            self.keepalive.heard(now);
+        }
         if due(self.message_due()) {
             return self.fail(SLOW_MESSAGE, now);
         }

@@ -16,6 +16,8 @@ const NOT_UTF8: ProtocolError =
 #[derive(Debug)]
 pub(crate) struct Assembler {
     max_message_size: u64,
+    /// How many bytes may be allocated for messages of several pieces, where fewer than usual are enough.
+    room: usize,
     /// Boxed: most messages are one whole frame and never get here.
     open: Option<Box<Open>>,
 }
@@ -36,12 +38,27 @@ enum Payload {
 impl Assembler {
     /// Builds an assembler; a message over `max_message_size` bytes is refused.
     pub(crate) fn new(max_message_size: u64) -> Self {
-        Self { max_message_size, open: None }
+        Self { max_message_size, room: usize::MAX, open: None }
     }
 
     /// Changes the limit, from the next frame on.
     pub(crate) fn set_max_message_size(&mut self, max_message_size: u64) {
         self.max_message_size = max_message_size;
+    }
+
+    /// Sets how many bytes may be allocated from now on, where fewer than usual are enough.
+    pub(crate) fn set_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    /// Returns how many bytes are allocated for the message under way.
+    pub(crate) fn held(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.payload.capacity())
+    }
+
+    /// Returns how many bytes the message under way takes without another allocation.
+    pub(crate) fn spare(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.payload.capacity() - open.payload.len())
     }
 
     /// Tells whether a message has begun and not ended.
@@ -111,19 +128,19 @@ impl Assembler {
 
     /// Appends bytes; `remaining` tells how many more the message has, once that is known.
     fn push(&mut self, bytes: &[u8], remaining: Option<u64>) -> Result<(), ProtocolError> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        let limit = self.max_message_size;
+        let Self { max_message_size: limit, room, open } = self;
+        let Some(open) = open else { return Ok(()) };
         let most = |len: usize| {
-            let most = remaining.map_or(limit, |more| limit.min((len + bytes.len()) as u64 + more));
+            let most = remaining.map_or(*limit, |more| (*limit).min((len + bytes.len()) as u64 + more));
             usize::try_from(most).unwrap_or(usize::MAX)
         };
         match &mut open.payload {
             Payload::Text(buffer) => {
-                buffer.reserve(bytes.len(), most(buffer.len()));
+                buffer.reserve_within(bytes.len(), most(buffer.len()), room);
                 buffer.push(bytes).map_err(|_| NOT_UTF8)
             }
             Payload::Binary(buffer) => {
-                buffer.reserve(bytes.len(), most(buffer.len()));
+                buffer.reserve_within(bytes.len(), most(buffer.len()), room);
                 buffer.extend_from_slice(bytes);
                 Ok(())
             }
@@ -132,10 +149,32 @@ impl Assembler {
 
     fn finish(&mut self) -> Result<Option<Message>, ProtocolError> {
         Ok(match self.open.take().map(|open| open.payload) {
-            Some(Payload::Text(mut buffer)) => Some(Message::Text(buffer.finish().map_err(|_| NOT_UTF8)?)),
-            Some(Payload::Binary(buffer)) => Some(Message::Binary(buffer.finish())),
+            Some(Payload::Text(mut buffer)) => {
+                buffer.trim();
+                Some(Message::Text(buffer.finish().map_err(|_| NOT_UTF8)?))
+            }
+            Some(Payload::Binary(mut buffer)) => {
+                buffer.trim();
+                Some(Message::Binary(buffer.finish()))
+            }
             None => None,
         })
+    }
+}
+
+impl Payload {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(buffer) => buffer.len(),
+            Self::Binary(buffer) => buffer.len(),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Text(buffer) => buffer.capacity(),
+            Self::Binary(buffer) => buffer.capacity(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         ServerError, accept::Acceptor, connection::Shared, registry::Registry, route::Routes,
         settings::Settings,
     },
+    session::Pool,
 };
 
 /// A server that listens. Connections wait in the system's queue until [`serve`](Self::serve) runs.
@@ -24,6 +25,7 @@ pub struct BoundServer {
 #[derive(Clone)]
 pub struct ServerHandle {
     registry: Arc<Registry>,
+    pool: Arc<Pool>,
     stop: Arc<Notify>,
 }
 
@@ -34,7 +36,8 @@ impl BoundServer {
         settings: Settings,
     ) -> Result<Self, ServerError> {
         let address = listener.local_addr().map_err(ServerError::Bind)?;
-        let shared = Arc::new(Shared { routes, settings, registry: Arc::default() });
+        let pool = Pool::new(settings.memory);
+        let shared = Arc::new(Shared { routes, settings, registry: Arc::default(), pool });
         Ok(Self { listener, address, shared, stop: Arc::new(Notify::new()) })
     }
 
@@ -45,7 +48,8 @@ impl BoundServer {
 
     /// Returns a handle that stops the server.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { registry: Arc::clone(&self.shared.registry), stop: Arc::clone(&self.stop) }
+        let Shared { registry, pool, .. } = &*self.shared;
+        ServerHandle { registry: Arc::clone(registry), pool: Arc::clone(pool), stop: Arc::clone(&self.stop) }
     }
 
     /// Serves until the [handle](Self::handle) stops it. What goes wrong with a connection ends that
@@ -99,6 +103,12 @@ impl ServerHandle {
     /// Returns how many sessions are open.
     pub fn sessions(&self) -> usize {
         self.registry.len()
+    }
+
+    /// Returns how many bytes of [`Server::memory`](crate::Server::memory) are held now: what connections hold for
+    /// their peers beyond the 64 KiB that each may.
+    pub fn memory(&self) -> usize {
+        self.pool.used()
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
         route::{Route, Routes},
         settings::Settings,
     },
-    session::{AnyHandler, Conversation, Outcome, Setup},
+    session::{AnyHandler, Conversation, Outcome, Pool, Setup},
 };
 
 /// How long a rejected client may take to read its answer.
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) routes: Routes,
     pub(crate) settings: Settings,
     pub(crate) registry: Arc<Registry>,
+    /// The memory that all connections share.
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// A connection as it was accepted.
@@ -156,6 +158,7 @@ where
         request,
         subprotocol,
         glued,
+        pool: Some(Arc::clone(&shared.pool)),
     };
     let (conversation, entry) = setup.start(io, |session| {
         let entry = shared.registry.add(session.sender());

@@ -148,6 +148,23 @@ impl Server {
         self
     }
 
+    /// Limits what all connections together hold for their peers, in bytes. Default: 256 MiB.
+    ///
+    /// Counted is what was received and is not done with: messages under way, messages that wait to be received, and
+    /// with [calls and streams](crate::docs::rpc) what they have become once decoded. What a connection holds up to
+    /// 64 KiB is not counted here: it is there for each, however much the others hold. What a session's handler has
+    /// taken is its own and not counted, and neither are the buffers of TLS, of the system, and of what is sent.
+    ///
+    /// When little is left, those that hold most are stopped first: a connection may grow while it holds no more than a
+    /// quarter of what is free, so one alone gets a fifth of it all. What finds no room is not read, and TCP slows that
+    /// peer down until some is free or the time of its message is over; nothing is lost. So `bytes` should be ten times
+    /// [`max_message_size`](SessionOptions::max_message_size) at least.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.settings.memory = bytes;
+        self
+    }
+
     /// Limits the time from the TCP connection to the end of the request's head, TLS included; slower
     /// ones see 408 (the end of TCP, if TLS is not there yet). The request hook has as much again, then the
     /// client sees 503; and the answer as much again to be written. Default: 10 s.

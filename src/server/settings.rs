@@ -8,7 +8,7 @@ use crate::{
     engine::Closed,
     handshake::{OriginPolicy, Request},
     server::RequestHook,
-    session::Outcome,
+    session::{DEFAULT_MEMORY, Outcome},
 };
 
 /// Called when a connection has ended.
@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) hook: Option<Arc<dyn RequestHook>>,
     pub(crate) end_hook: Option<EndHook>,
     pub(crate) max_connections: usize,
+    pub(crate) memory: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) server_header: Option<HeaderValue>,
@@ -56,6 +57,7 @@ impl Default for Settings {
             hook: None,
             end_hook: None,
             max_connections: 50_000,
+            memory: DEFAULT_MEMORY,
             handshake_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
             server_header: None,
@@ -70,6 +72,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("origin", &self.origin)
             .field("max_connections", &self.max_connections)
+            .field("memory", &self.memory)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("shutdown_timeout", &self.shutdown_timeout)
             .finish_non_exhaustive()

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     engine::{Engine, Phase, TURN},
-    session::{clock, exchange::Exchange, link::Link},
+    session::{clock, exchange::Exchange, link::Link, ration::Ration},
 };
 
 /// One read takes at most this many bytes.
@@ -52,8 +52,9 @@ pub(crate) struct Driver<T> {
     io: T,
     link: Arc<Link>,
     exchange: Exchange,
-    /// Bytes that were read and not taken yet, because the inbox was full.
+    /// Bytes that were read and not taken yet, because the inbox was full, or memory scarce.
     carry: BytesMut,
+    ration: Ration,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the timer wakes the task that last polled this.
     armed: bool,
@@ -75,6 +76,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(crate) fn new(io: T, link: Arc<Link>, glued: BytesMut) -> Self {
         Self {
             io,
+            ration: Ration::new(&link.account),
             link,
             exchange: Exchange::default(),
             carry: glued,
@@ -101,6 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes what the application has produced, reads once, and hands over what came.
+    #[inline(always)]
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
         let phase = self.exchange.outlook.phase;
@@ -134,6 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes until nothing waits, the transport takes no more, or a rest is due; tells whether something left.
+    #[inline(always)]
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut wrote = false;
         while self.broken.is_none() {
@@ -196,8 +200,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Takes what is left of the last read, or reads once; tells whether anything came.
+    #[inline(always)]
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.listening = false;
+        self.ration.begin();
         if !self.exchange.outlook.bytes && self.link.is_touched() {
             self.look(cx, now, |_| ());
         }
@@ -213,10 +219,36 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
             return taken > 0;
         }
-        READ_BUFFER.with(|buffer| match buffer.try_borrow_mut() {
-            Ok(mut buffer) => self.read_into(cx, &mut buffer, now),
-            Err(_) => self.read_into(cx, &mut [0; 4096], now),
-        })
+        let limit = match self.ration.is_shared() {
+            true => self.limit(now),
+            false => SCRATCH,
+        };
+        READ_BUFFER.with(|buffer| self.read_through(cx, buffer, limit, now))
+    }
+
+    /// Returns how many bytes may be read at once.
+    fn limit(&mut self, now: Instant) -> usize {
+        match self.exchange.outlook.phase {
+            Phase::Open | Phase::Closing => self.ration.limit(&self.link.account, SCRATCH, now),
+            // What comes is dropped.
+            _ => SCRATCH,
+        }
+    }
+
+    /// Reads through the thread's buffer, unless a transport reads through another session just now.
+    #[inline(never)]
+    fn read_through(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &RefCell<Vec<u8>>,
+        limit: usize,
+        now: Instant,
+    ) -> bool {
+        match buffer.try_borrow_mut() {
+            _ if limit == 0 => false,
+            Ok(mut buffer) => self.read_into(cx, &mut buffer[..limit], now),
+            Err(_) => self.read_into(cx, &mut [0; 4096][..limit.min(4096)], now),
+        }
     }
 
     fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8], now: Instant) -> bool {
@@ -243,13 +275,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Hands bytes to the engine; returns how many were taken.
     fn hand_over(&mut self, bytes: &mut [u8], cx: &Context<'_>, now: Instant) -> usize {
-        let (taken, decoded, events) = self.look(cx, now, |engine| {
-            let before = engine.received();
-            let taken = engine.handle_bytes(bytes, now);
-            (taken, engine.take_decoded(), engine.received().wrapping_sub(before))
-        });
-        self.moved += decoded;
-        self.events += events as usize;
+        let mut state = self.link.look();
+        let (before, carried) = (state.engine.received(), state.carried);
+        let taken = self.ration.feed(&mut state, &self.link.account, bytes, now);
+        // Bytes that are left keep the whole buffer.
+        let left = bytes.len() - taken;
+        state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
+        self.moved += state.engine.take_decoded();
+        self.events += state.engine.received().wrapping_sub(before) as usize;
+        let wakes = self.exchange.meet(&mut state, cx, now);
+        drop(state);
+        self.link.announce(wakes);
         taken
     }
 
@@ -269,17 +305,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Waits for the next deadline, unless there is something to do now: for this, or for the handler, which does not
     /// know yet of a phase that is not the one `before` this turn.
+    #[inline(always)]
     fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
         let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
         let outlook = self.exchange.outlook;
-        let readable = !self.eof && !self.listening && outlook.bytes;
+        let readable = !self.eof && !self.listening && outlook.bytes && !self.ration.is_starved();
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
         let idle = !readable && !writable && outlook.phase == before;
         let mut deadline = None;
+        state.note_taken(&self.link.account);
+        state.engine.set_starved(self.ration.is_starved());
         if idle {
-            deadline = state.engine.poll_timeout();
+            deadline = self.ration.deadline(state.engine.poll_timeout());
             self.armed &= self.link.park_driver(&mut state, cx.waker());
         }
         drop(state);
@@ -321,6 +360,7 @@ impl<T> Drop for Driver<T> {
     fn drop(&mut self) {
         let mut state = self.link.lock();
         state.engine.abort(clock::now());
+        state.note(&self.link.account, 0);
         let wakes = state.end();
         drop(state);
         self.link.announce(wakes);

@@ -23,6 +23,7 @@ use crate::{
         Overflow, SessionOptions,
         clock::now,
         error::FrameError,
+        memory::Account,
         outbox::{Body, Offered, Outbox, Outgoing},
         state::{Abandoned, State, Wakes},
     },
@@ -46,18 +47,24 @@ pub(crate) struct Link {
     handler_runs: AtomicBool,
     /// Whether the driver has something to look at. Changed under the lock, but for [`driver_runs`](Self::driver_runs).
     driver: AtomicU8,
+    pub(crate) account: Arc<Account>,
+    pub(crate) agreed: Agreed,
+    pub(crate) options: Arc<SessionOptions>,
+}
+
+/// What both ends agreed on in the handshake.
+pub(crate) struct Agreed {
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<Box<str>>,
-    pub(crate) options: Arc<SessionOptions>,
 }
 
 impl Link {
     /// Builds the heart around an engine.
     pub(crate) fn new(
         engine: Engine,
+        account: Arc<Account>,
         options: Arc<SessionOptions>,
-        request: Request,
-        subprotocol: Option<Box<str>>,
+        agreed: Agreed,
     ) -> Arc<Self> {
         let outbox = Outbox::new(Arc::clone(&options));
         let state = Mutex::new(State::new(engine, outbox));
@@ -67,8 +74,8 @@ impl Link {
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
             driver: AtomicU8::new(TOUCHED),
-            request,
-            subprotocol,
+            account,
+            agreed,
             options,
         })
     }
@@ -152,7 +159,8 @@ impl Link {
     pub(crate) fn poll_events(&self, to: &mut VecDeque<Event>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
         let made_room = state.engine.poll_events(to);
-        if made_room {
+        state.note_taken(&self.account);
+        if made_room || state.engine.is_starved() && !to.is_empty() {
             self.release(state);
             return Poll::Ready(true);
         }
@@ -259,6 +267,7 @@ impl Link {
         // A session that was handed on is still received from.
         if dropped {
             state.engine.stop_delivery();
+            state.note_taken(&self.account);
         }
         self.release(state);
         // Senders that wait for room will not get it.
@@ -269,7 +278,23 @@ impl Link {
     pub(crate) fn abandon(&self, how: Abandoned) {
         let mut state = self.lock();
         state.abandoned = Some(how);
+        if state.engine.phase() == Phase::Done {
+            // No driver will.
+            state.engine.stop_delivery();
+            state.note_taken(&self.account);
+        }
         self.release(state);
+    }
+
+    /// Sets how many bytes of a message that was taken are still worked at.
+    pub(crate) fn lend(&self, bytes: usize) {
+        let mut state = self.lock();
+        let made_room = state.engine.lend(bytes);
+        let carried = state.carried;
+        state.note(&self.account, carried);
+        if made_room || state.engine.is_starved() && bytes == 0 {
+            self.release(state);
+        }
     }
 
     /// Waits until the answer to a question is there; it is asked again after every progress.

@@ -10,14 +10,20 @@ mod exchange;
 mod give_way;
 mod incoming;
 mod link;
+// What a conversation charges comes with it.
+#[allow(dead_code, unused_imports)]
+mod memory;
 mod options;
 mod outbox;
 mod overflow;
+mod ration;
 mod raw;
 mod sender;
 mod setup;
 mod state;
 mod task;
+#[cfg(test)]
+mod tests;
 mod tungstenite;
 
 use std::{
@@ -38,6 +44,8 @@ pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
 pub(crate) use give_way::give_way;
 pub use incoming::{Incoming, IncomingDeserialized};
+#[allow(unused_imports)]
+pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, Pool};
 pub use options::{Limits, SessionOptions};
 pub use overflow::{ConflateKey, Overflow};
 pub use raw::RawSession;
@@ -137,7 +145,12 @@ impl Session {
     /// # Errors
     /// [`SessionError::Convert`] when the message is no such value; it is in the error, and the session goes on.
     pub fn deserialize<'de, T: Deserialize<'de>>(&self, message: &'de Message) -> Result<T, SessionError> {
-        Ok(self.converter().decode_message(message)?)
+        Ok(self.within_memory(|| self.converter().decode_message(message))?)
+    }
+
+    /// Decodes within what the session may hold.
+    fn within_memory<R>(&self, decode: impl FnOnce() -> R) -> R {
+        decode()
     }
 
     /// Receives the next message. `None` after a normal end, as
@@ -277,13 +290,13 @@ impl Session {
 
     /// Returns the subprotocol that both ends have agreed on (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.sender.link().subprotocol.as_deref()
+        self.sender.link().agreed.subprotocol.as_deref()
     }
 
     /// Returns the request that opened the connection, with path parameters and the state that the
     /// request hook attached.
     pub fn request(&self) -> &Request {
-        &self.sender.link().request
+        &self.sender.link().agreed.request
     }
 
     /// Returns the state of this type that an extension in use has for this session.
@@ -310,8 +323,10 @@ impl Session {
     }
 
     /// Changes the limit of a received message, in bytes, from the next frame on; and of a frame, unless that
-    /// has a limit of its own.
+    /// has a limit of its own, and of the session's memory, likewise.
     pub fn set_max_message_size(&self, bytes: usize) {
+        let limits = Limits { max_message_size: bytes, ..self.sender.options().limits.clone() };
+        self.sender.account().set_limit(limits.memory_limit());
         self.reconfigure(|config| config.max_message_size = bytes as u64);
     }
 

@@ -64,6 +64,16 @@ pub struct Limits {
     /// Bytes of received messages that wait for the application; beyond that, or beyond 64 messages, nothing
     /// is read. Default: 64 KiB.
     pub receive_queue: usize,
+    /// Bytes that what was received and decoded may take; `None`, the default, means four times as many as a message
+    /// may have.
+    pub memory: Option<usize>,
+}
+
+impl Limits {
+    /// Returns how many bytes what was received and decoded may take.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory.unwrap_or(self.max_message_size.saturating_mul(4))
+    }
 }
 
 impl Default for Limits {
@@ -80,6 +90,7 @@ impl Default for Limits {
             soft_mark: 64 * 1024,
             hard_mark: 1024 * 1024,
             receive_queue: 64 * 1024,
+            memory: None,
         }
     }
 }
@@ -197,6 +208,17 @@ impl SessionOptions {
     #[must_use]
     pub fn receive_queue(mut self, bytes: usize) -> Self {
         self.limits.receive_queue = bytes.max(1);
+        self
+    }
+
+    /// Limits what messages may become once they are decoded, in bytes: the value that
+    /// [`receive_deserialized`](crate::Session::receive_deserialized) makes of one, and with [calls and
+    /// streams](crate::docs::rpc) the arguments and items that were received and not done with, together. What is over
+    /// it is refused while it is decoded. What a session's handler has taken is its own and not counted. Default: four
+    /// times [`max_message_size`](Self::max_message_size), so 4 MiB.
+    #[must_use]
+    pub fn memory(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.limits.memory = bytes.into();
         self
     }
 

@@ -15,6 +15,7 @@ use crate::{
         AnyConverter, SessionOptions,
         error::{SendError, SendErrorKind, SessionError},
         link::Link,
+        memory::Account,
         outbox::{Body, Offered, Outgoing, message_of},
     },
 };
@@ -208,7 +209,19 @@ impl Sender {
     }
 
     pub(crate) fn request(&self) -> &Request {
-        &self.link.request
+        &self.link.agreed.request
+    }
+
+    /// Returns what the connection holds, and may.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.link.account
+    }
+
+    /// Sets how many bytes of a message that was received are still worked at: they count as waiting to be received.
+    // What a conversation works at comes with it.
+    #[allow(dead_code)]
+    pub(crate) fn lend(&self, bytes: usize) {
+        self.link.lend(bytes);
     }
 
     pub(crate) fn options(&self) -> &SessionOptions {

@@ -16,7 +16,8 @@ use crate::{
         Overflow, Session, SessionOptions,
         clock::now,
         driver::Driver,
-        link::Link,
+        link::{Agreed, Link},
+        memory::{Account, Pool},
         sender::Sender,
         task::{BoxError, Conversation, NoHandler, Outcome},
     },
@@ -31,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) subprotocol: Option<String>,
     /// Bytes that came right behind the handshake.
     pub(crate) glued: BytesMut,
+    /// The memory that the connection shares with others, if any.
+    pub(crate) pool: Option<Arc<Pool>>,
 }
 
 impl Setup {
@@ -52,8 +55,9 @@ impl Setup {
             _ => self.options,
         };
         let engine = Engine::new(self.config, self.stack, now());
+        let account = Account::new(options.limits.memory_limit(), self.pool);
         let subprotocol = self.subprotocol.map(String::into_boxed_str);
-        let link = Link::new(engine, options, self.request, subprotocol);
+        let link = Link::new(engine, account, options, Agreed { request: self.request, subprotocol });
         let driver = Driver::new(io, Arc::clone(&link), self.glued);
         let (handler, rest) = handler(Session::new(Sender::new(Arc::clone(&link))));
         (Conversation::new(link, driver, handler), rest)
@@ -118,6 +122,7 @@ impl Setup {
             request: Request::default(),
             subprotocol: None,
             glued: BytesMut::new(),
+            pool: None,
         }
     }
 }

@@ -10,8 +10,11 @@ use std::{
 use crate::{
     engine::{Closed, Engine},
     frame::{CloseCode, CloseReason, Written},
-    session::{clock::now, outbox::Outbox},
+    session::{clock::now, memory::Account, outbox::Outbox},
 };
+
+/// Less than this counts as nothing received, in bytes: small messages come and go, and the account is left alone.
+const NOTED_FROM: usize = 4 * 1024;
 
 /// What the lock guards.
 pub(crate) struct State {
@@ -29,6 +32,10 @@ pub(crate) struct State {
     pub(crate) progress_wanted: bool,
     /// The session was dropped: the driver closes the connection.
     pub(crate) abandoned: Option<Abandoned>,
+    /// Bytes that the driver has read, and the engine has not taken.
+    pub(crate) carried: usize,
+    /// What the account was last told of.
+    noted: usize,
 }
 
 /// How a session was dropped.
@@ -90,6 +97,33 @@ impl State {
             room_wanted: false,
             progress_wanted: false,
             abandoned: None,
+            carried: 0,
+            noted: 0,
+        }
+    }
+
+    /// Tells the account what is held for the peer, and `carried` beside it, if that has changed.
+    #[inline]
+    pub(crate) fn note(&mut self, account: &Account, carried: usize) {
+        self.carried = carried;
+        let held = self.engine.held() + carried;
+        if held >= NOTED_FROM || self.noted > 0 {
+            self.tell(account, if held < NOTED_FROM { 0 } else { held });
+        }
+    }
+
+    fn tell(&mut self, account: &Account, held: usize) {
+        if held != self.noted {
+            self.noted = held;
+            account.set_received(held);
+        }
+    }
+
+    /// Tells the account that something was taken, if it has been told of something.
+    #[inline]
+    pub(crate) fn note_taken(&mut self, account: &Account) {
+        if self.noted > 0 {
+            self.note(account, self.carried);
         }
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct Conversation<T, H: ?Sized> {
 impl<T, H: ?Sized> Conversation<T, H> {
     /// Returns the request that opened the connection.
     pub(crate) fn request(&self) -> &Request {
-        &self.link.request
+        &self.link.agreed.request
     }
 }
 

@@ -59,6 +59,33 @@ impl PayloadBuffer {
         }
     }
 
+    /// Makes room as [`reserve`](Self::reserve) does, but allocates no more than `room` bytes on top of what it has, where
+    /// that is enough for `add`; takes what it has allocated off `room`.
+    pub fn reserve_within(&mut self, add: usize, most: usize, room: &mut usize) {
+        let (wanted, before) = (self.0.len() + add, self.0.capacity());
+        if wanted <= before {
+            return;
+        }
+        if wanted.saturating_mul(2) - before <= *room {
+            self.reserve(add, most);
+        } else {
+            self.0.reserve_exact(before.saturating_add(*room).min(most).max(wanted) - self.0.len());
+        }
+        *room = room.saturating_sub(self.0.capacity() - before);
+    }
+
+    /// Returns how many bytes it has allocated.
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Gives back what it has allocated beyond its bytes, if that is much.
+    pub fn trim(&mut self) {
+        if self.0.capacity() - self.0.len() > (self.0.len() / 4).max(KEPT_FROM) {
+            self.0.shrink_to_fit();
+        }
+    }
+
     /// Appends bytes.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(COPIED_AT_ONCE) {
@@ -199,5 +226,29 @@ mod tests {
         let mut exact = PayloadBuffer::default();
         exact.reserve(10, 10);
         assert_eq!(exact.0.capacity(), 10);
+    }
+
+    #[test]
+    fn room_can_be_scarce() {
+        let mut buffer = PayloadBuffer::default();
+        let mut room = 64;
+        buffer.reserve_within(30, usize::MAX, &mut room);
+        assert_eq!((buffer.capacity(), room), (60, 4), "twice what is wanted fits");
+        buffer.extend_from_slice(&[1; 60]);
+        buffer.reserve_within(3, usize::MAX, &mut room);
+        assert_eq!((buffer.capacity(), room), (64, 0), "all the room that there is");
+        buffer.extend_from_slice(&[1; 4]);
+        buffer.reserve_within(1, usize::MAX, &mut room);
+        assert_eq!((buffer.capacity(), room), (65, 0), "and no more than is wanted");
+    }
+
+    #[test]
+    fn what_was_allocated_for_more_is_given_back() {
+        let mut buffer = PayloadBuffer::default();
+        buffer.reserve(20_000, 40_000);
+        buffer.extend_from_slice(&[1; 20_000]);
+        assert_eq!(buffer.capacity(), 40_000);
+        buffer.trim();
+        assert_eq!((buffer.capacity(), buffer.len()), (20_000, 20_000));
     }
 }

@@ -28,6 +28,21 @@ impl Utf8Buffer {
         self.bytes.reserve(add, most);
     }
 
+    /// Makes room, as [`PayloadBuffer::reserve_within`] does.
+    pub fn reserve_within(&mut self, add: usize, most: usize, room: &mut usize) {
+        self.bytes.reserve_within(add, most, room);
+    }
+
+    /// Returns how many bytes it has allocated.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Gives back what it has allocated beyond its text, if that is much.
+    pub fn trim(&mut self) {
+        self.bytes.trim();
+    }
+
     /// Returns how many bytes were pushed.
     pub fn len(&self) -> usize {
         self.bytes.len()

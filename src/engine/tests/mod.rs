@@ -8,6 +8,7 @@ mod extensions;
 mod fragmentation;
 mod framing;
 mod harness;
+mod holding;
 mod keepalive;
 mod limits;
 mod properties;

@@ -27,8 +27,9 @@ const MAX_FINAL_BLOCKS: u8 = 16;
 
 const MARKED_CONTINUATION: ProtocolError =
     ProtocolError::framing("RFC 7692 §6.1", "RSV1 on a continuation frame");
-/// How many bytes of an unfinished message wait before a state is taken for it.
-const BEGINNING: usize = 512;
+/// How many bytes of an unfinished message wait before a state is taken for it. What they unpack to, all at once, is less
+/// than 64 KiB.
+const BEGINNING: usize = 48;
 
 const NOT_DEFLATE: ProtocolError = invalid("payload is not DEFLATE data");
 const TRUNCATED: ProtocolError = invalid("DEFLATE data does not end with the message");

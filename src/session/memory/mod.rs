@@ -1,0 +1,12 @@
+//! What a connection holds for its peer, counted in bytes: its account, the pool that it shares with others, and what
+//! is charged to it. Knows no message.
+
+mod account;
+mod charge;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use account::{Account, FLOOR};
+pub(crate) use charge::Charge;
+pub(crate) use pool::{DEFAULT_MEMORY, Pool};
