@@ -29,6 +29,7 @@ use crate::{
         running::Running,
         stats::Counters,
         tables::{Made, Tables, earlier, too_long},
+        turn::Turn,
         window::Window,
         wire::{Codec, Control, Hello},
     },
@@ -50,6 +51,8 @@ pub(crate) struct Connection {
     next_id: AtomicU64,
     pub(crate) rooms: Rooms,
     pub(crate) backlog: Backlog,
+    /// That of the task, and of the handlers in it.
+    pub(crate) turn: Turn,
     deadlines: Deadlines,
     /// Whose clock the callers use, wherever they run.
     runtime: Handle,
@@ -79,6 +82,7 @@ impl Connection {
             }),
             rooms: Rooms::new(),
             backlog: Backlog::new(options.max_queued),
+            turn: Turn::new(),
             deadlines: Deadlines::default(),
             runtime: Handle::current(),
             options,

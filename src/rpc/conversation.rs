@@ -15,9 +15,9 @@ use crate::{
     frame::{CloseCode, CloseReason, Role},
     rpc::{
         Router, connection::Connection, error::End, frames::Walk, lanes::Lane, patience::Patience,
-        running::Running, turn::Turn, wire::Control,
+        running::Running, wire::Control,
     },
-    session::{Session, give_way},
+    session::Session,
 };
 
 /// A time that is far enough away to mean never.
@@ -31,7 +31,6 @@ pub(crate) struct Conversation {
     pub(super) session: Session,
     /// The message whose frames are being handled.
     pub(super) walk: Option<Walk>,
-    pub(super) turn: Arc<Turn>,
     handlers_first: bool,
     /// Whether handlers wait for the peer to take what is there for it.
     waits: bool,
@@ -64,7 +63,6 @@ impl Conversation {
             running: FuturesUnordered::new(),
             session,
             walk: None,
-            turn: Arc::new(Turn::new()),
             handlers_first: false,
             waits: false,
             patience: Patience::default(),
@@ -99,24 +97,24 @@ impl Conversation {
             self.close(fatal);
         }
         self.end();
-        self.turn.begin();
+        self.connection.turn.begin();
         for handler in std::mem::take(&mut self.running) {
             drop(handler);
-            if self.turn.step() {
+            if self.connection.turn.step() {
                 tokio::task::yield_now().await;
-                self.turn.begin();
+                self.connection.turn.begin();
             }
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
-        self.turn.begin();
+        self.connection.turn.begin();
         // Frames and handlers have the first steps of a turn by turns, so that neither keeps the other waiting.
         self.handlers_first ^= true;
         if self.handlers_first {
             self.run_handlers(cx);
         }
-        while !self.turn.step() {
+        while !self.connection.turn.step() {
             self.connection.runs(cx);
             if self.receive(cx)? == Received::End {
                 return Poll::Ready(Ok(()));
@@ -125,7 +123,7 @@ impl Conversation {
             self.run_handlers(cx);
             self.keep_time(cx)?;
             self.send(cx)?;
-            if self.turn.is_over() {
+            if self.connection.turn.is_over() {
                 break;
             }
             if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) && !self.is_released() {
@@ -133,7 +131,7 @@ impl Conversation {
             }
         }
         // There is more to do, and others have their turn first.
-        give_way(cx);
+        self.connection.sender.give_way(cx);
         Poll::Pending
     }
 
@@ -167,13 +165,13 @@ impl Conversation {
     /// Takes over what callers have left.
     fn adopt(&mut self) {
         let adopted = std::mem::take(&mut self.connection.lock().adopted);
-        self.running.extend(adopted.into_iter().map(|running| running.within(&self.turn)));
+        self.running.extend(adopted.into_iter().map(|running| running.within(&self.connection)));
     }
 
     /// Continues handlers, some at a time.
     pub(super) fn run_handlers(&mut self, cx: &mut Context<'_>) {
         self.waits = false;
-        while !self.turn.is_over() {
+        while !self.connection.turn.is_over() {
             self.waits = self.connection.backlog.holds_handlers();
             if self.waits {
                 return;

@@ -67,7 +67,11 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
             let turn = self.turn().await?;
             match poll_fn(|cx| Poll::Ready(waits_within(|| self.poll(stream.as_mut(), cx)))).await {
                 (Poll::Ready(None), _) => return Ok(()),
-                (Poll::Ready(Some(frame)), _) => self.emit(&turn, frame?).await?,
+                (Poll::Ready(Some(frame)), _) => {
+                    self.emit(&turn, frame?).await?;
+                    drop(turn);
+                    self.pace().await;
+                }
                 (Poll::Pending, false) => {
                     drop(turn);
                     woken().await;
@@ -126,6 +130,13 @@ impl<T, E> Emitter<T, E> {
         let Some(credit) = &self.credit else { return Ok(()) };
         credit.ready(&self.connection.counters.credit_stalls).await;
         if credit.is_closed() { Err(over()) } else { Ok(()) }
+    }
+
+    /// Gives way when the conversation has had its turn: making an item is a step of it.
+    async fn pace(&self) {
+        if self.connection.turn.step() {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn turn(&self) -> Result<ItemTurn<'_>, Status> {

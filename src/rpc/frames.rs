@@ -30,11 +30,13 @@ impl From<BadFrame> for Fatal {
 pub(crate) struct Walk {
     message: Message,
     place: Place,
+    /// Whether the session was told that the message is still there.
+    lent: bool,
 }
 
 impl Walk {
     pub(super) fn new(message: Message) -> Self {
-        Self { message, place: Place::default() }
+        Self { message, place: Place::default(), lent: false }
     }
 }
 
@@ -45,15 +47,18 @@ impl Conversation {
         let connection = Arc::clone(&self.connection);
         let mut reader = connection.codec.reader_at(&walk.message, walk.place);
         let place = loop {
-            let pauses = self.turn.is_over() || connection.backlog.holds_frames();
+            let pauses = connection.turn.is_over() || connection.backlog.holds_frames();
             if pauses && let Some(place) = reader.place(&walk.message) {
                 break Some(place);
             }
             let Some((head, made)) = decode::head(&mut reader, connection.account())? else { break None };
             self.handle(head, made, &mut reader, cx)?;
-            self.turn.step();
+            connection.turn.step();
         };
-        Ok(place.map(|place| Walk { message: walk.message, place }))
+        if place.is_some() != walk.lent {
+            connection.sender.lend(if walk.lent { 0 } else { walk.message.len() });
+        }
+        Ok(place.map(|place| Walk { message: walk.message, place, lent: true }))
     }
 
     /// Handles a frame, whose head has `made` so many bytes of memory.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
 use crate::{
-    rpc::{Code, Reply, Status, discard::discard, spans, turn::Turn},
+    rpc::{Code, Reply, Status, connection::Connection, discard::discard, spans},
     session::Charge,
 };
 
@@ -25,8 +25,8 @@ pub(crate) struct Running {
     work: Work,
     /// Polls it only as long as it was not aborted.
     guard: Option<Abortable<std::future::Pending<()>>>,
-    /// Polls it only as long as its conversation has its turn.
-    turn: Option<Arc<Turn>>,
+    /// Polls it only as long as this one has its turn.
+    conversation: Option<Arc<Connection>>,
     task: Task,
     span: Span,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Work {
 impl Running {
     /// Begins work that nobody can abort.
     pub(crate) fn new(task: Task, work: Work, span: Span) -> Self {
-        Self { work, guard: None, turn: None, task, span }
+        Self { work, guard: None, conversation: None, task, span }
     }
 
     /// Polls it for the first time.
@@ -77,9 +77,9 @@ impl Running {
         handle
     }
 
-    /// Makes it keep to a turn, of which each poll is a step.
-    pub(crate) fn within(mut self, turn: &Arc<Turn>) -> Self {
-        self.turn = Some(Arc::clone(turn));
+    /// Makes it keep to the turns of a conversation, of which each poll is a step.
+    pub(crate) fn within(mut self, conversation: &Arc<Connection>) -> Self {
+        self.conversation = Some(Arc::clone(conversation));
         self
     }
 }
@@ -90,7 +90,7 @@ impl Future for Running {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(turn) = &this.turn {
+        if let Some(turn) = this.conversation.as_ref().map(|conversation| &conversation.turn) {
             if turn.is_over() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

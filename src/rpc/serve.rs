@@ -157,7 +157,7 @@ impl Conversation {
             (None, None) => {
                 self.connection.counters.notifications.fetch_add(1, Relaxed);
                 deadline.into_iter().for_each(|deadline| running.end_at(deadline));
-                self.running.push(running.within(&self.turn));
+                self.running.push(running.within(&self.connection));
             }
         }
     }
@@ -169,7 +169,7 @@ impl Conversation {
         tables.wait_until(deadline);
         tables.served.insert(id, Served { abort, deadline, streams });
         drop(tables);
-        self.running.push(running.within(&self.turn));
+        self.running.push(running.within(&self.connection));
     }
 
     fn within_middleware(

@@ -45,6 +45,8 @@ pub(crate) struct Link {
     progress: Notify,
     /// Whether the handler beside the driver is being polled.
     handler_runs: AtomicBool,
+    /// Whether it has given way in this turn of its task.
+    gave_way: AtomicBool,
     /// Whether the driver has something to look at. Changed under the lock, but for [`driver_runs`](Self::driver_runs).
     driver: AtomicU8,
     pub(crate) account: Arc<Account>,
@@ -73,6 +75,7 @@ impl Link {
             room: Notify::new(),
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
+            gave_way: AtomicBool::new(false),
             driver: AtomicU8::new(TOUCHED),
             account,
             agreed,
@@ -147,6 +150,16 @@ impl Link {
     #[inline]
     pub(crate) fn handler_runs(&self, runs: bool) {
         self.handler_runs.store(runs, Relaxed);
+    }
+
+    /// Notes that the handler beside the driver wants others to have their turn.
+    pub(crate) fn handler_gives_way(&self) {
+        self.gave_way.store(true, Relaxed);
+    }
+
+    /// Tells whether it has given way since this was last asked.
+    pub(crate) fn take_gave_way(&self) -> bool {
+        self.gave_way.load(Relaxed) && self.gave_way.swap(false, Relaxed)
     }
 
     /// Reads the engine.

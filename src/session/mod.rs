@@ -37,12 +37,11 @@ use std::{
     time::Duration,
 };
 
-use converse_core::{ContentConverter, Message};
+use converse_core::{ContentConverter, Message, guard};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
-pub(crate) use give_way::give_way;
 pub use incoming::{Incoming, IncomingDeserialized};
 #[allow(unused_imports)]
 pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, Pool};
@@ -150,7 +149,7 @@ impl Session {
 
     /// Decodes within what the session may hold.
     fn within_memory<R>(&self, decode: impl FnOnce() -> R) -> R {
-        decode()
+        guard::within(self.sender.account().limit(), decode).0
     }
 
     /// Receives the next message. `None` after a normal end, as

@@ -1,6 +1,6 @@
 //! The sending half of a session, usable from any task. Knows no socket.
 
-use std::{cell::Cell, fmt, sync::Arc, time::Duration};
+use std::{cell::Cell, fmt, sync::Arc, task::Context, time::Duration};
 
 use converse_core::{ContentConverter, Format, Message, PayloadBuffer};
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::{
     session::{
         AnyConverter, SessionOptions,
         error::{SendError, SendErrorKind, SessionError},
+        give_way::give_way,
         link::Link,
         memory::Account,
         outbox::{Body, Offered, Outgoing, message_of},
@@ -218,10 +219,14 @@ impl Sender {
     }
 
     /// Sets how many bytes of a message that was received are still worked at: they count as waiting to be received.
-    // What a conversation works at comes with it.
-    #[allow(dead_code)]
     pub(crate) fn lend(&self, bytes: usize) {
         self.link.lend(bytes);
+    }
+
+    /// Lets others have their turn: the connection's task, in which this is called, comes again behind them.
+    pub(crate) fn give_way(&self, cx: &mut Context<'_>) {
+        self.link.handler_gives_way();
+        give_way(cx);
     }
 
     pub(crate) fn options(&self) -> &SessionOptions {

@@ -20,6 +20,7 @@ use crate::{
     handshake::Request,
     session::{
         driver::{Driver, Turn},
+        give_way::give_way,
         link::Link,
         state::Abandoned,
     },
@@ -141,9 +142,9 @@ where
                 }
                 Turn::Again => {}
             }
-            if driver.is_due_to_rest() {
+            if driver.is_due_to_rest() || this.link.take_gave_way() {
                 driver.rest();
-                cx.waker().wake_by_ref();
+                give_way(cx);
                 return Poll::Pending;
             }
         }

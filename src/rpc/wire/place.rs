@@ -7,6 +7,8 @@ use std::{ops::Range, vec};
 pub(crate) enum Place {
     /// At this byte.
     At(usize),
+    /// Nowhere: all was read.
+    End,
     /// With these elements of a batch, which stand at these bytes.
     Batch { number: u64, elements: vec::IntoIter<Range<usize>> },
 }
@@ -22,7 +24,7 @@ impl Place {
     pub(super) fn rest(self, bytes: &[u8]) -> &[u8] {
         match self {
             Self::At(at) => bytes.get(at..).unwrap_or_default(),
-            Self::Batch { .. } => &[],
+            Self::End | Self::Batch { .. } => &[],
         }
     }
 }

@@ -58,9 +58,7 @@ impl Batches {
     /// Adds a reply that was not expected, such as one to what is no request. A long one has room.
     pub(super) fn add(&mut self, number: u64, reply: &[u8]) {
         if let Some(batch) = self.open.get_mut(&number) {
-            batch.unanswered = batch.unanswered.saturating_sub(1);
-            batch.replies.push(if batch.replies.is_empty() { b'[' } else { b',' });
-            batch.replies.extend_from_slice(reply);
+            batch.add(reply);
         }
     }
 
@@ -93,18 +91,36 @@ impl Batches {
 }
 
 impl Batch {
-    /// Makes room for a reply, with a comma in front and the bracket behind all.
+    /// Makes room for a reply, beside short ones for the elements behind it.
     fn make_room(&mut self, len: usize) -> bool {
-        let wanted = self.replies.len() + len + 2;
-        let others = SHORT * self.unanswered.saturating_sub(1);
+        let wanted = self.used(len) + SHORT * self.unanswered.saturating_sub(1);
+        let capacity = self.replies.capacity();
+        if wanted <= capacity {
+            return true;
+        }
         // Twice as much, so that many replies are not copied for each one; or as much as is needed.
-        let room = [wanted.max(2 * self.replies.capacity()), wanted.max(self.replies.capacity())];
-        let room = room.into_iter().find(|room| {
-            let more = (room + others).saturating_sub(self.charge.bytes());
-            more == 0 || self.charge.grow(more)
+        let affordable = [wanted.max(2 * capacity), wanted].into_iter().find(|room| {
+            let more = room.saturating_sub(self.charge.bytes());
+            self.charge.grow(more)
         });
-        let Some(room) = room else { return false };
-        self.replies.reserve_exact(room - self.replies.len());
-        true
+        affordable.is_some_and(|room| {
+            self.replies.reserve_exact(room - self.replies.len());
+            true
+        })
+    }
+
+    /// Adds a reply, which has room or is short.
+    fn add(&mut self, reply: &[u8]) {
+        if self.used(reply.len()) > self.replies.capacity() {
+            self.replies.reserve_exact(SHORT * self.unanswered.max(1));
+        }
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.replies.push(if self.replies.is_empty() { b'[' } else { b',' });
+        self.replies.extend_from_slice(reply);
+    }
+
+    /// Returns how many bytes there are with one more reply, a comma in front of it and the bracket behind.
+    fn used(&self, reply: usize) -> usize {
+        self.replies.len() + reply + 2
     }
 }

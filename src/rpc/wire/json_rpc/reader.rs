@@ -64,8 +64,8 @@ impl<'m> JsonRpcReader<'m> {
         place: Place,
     ) -> Self {
         let source = match place {
-            Place::At(0) => Source::Message,
-            Place::At(_) => Source::Nothing,
+            Place::At(_) => Source::Message,
+            Place::End => Source::Nothing,
             Place::Batch { number, elements } => Source::Batch { number, elements },
         };
         Self { converter, rpc, message, source, queued: None, payload: Payload::None, id: None, len: 0 }
@@ -79,7 +79,7 @@ impl<'m> JsonRpcReader<'m> {
             Source::Batch { number, elements } => {
                 Some(Place::Batch { number: *number, elements: elements.clone() })
             }
-            Source::Nothing => Some(Place::At(self.message.len())),
+            Source::Nothing => Some(Place::End),
         }
     }
 
