@@ -3,6 +3,8 @@
 
 pub mod batched;
 pub mod clock;
+#[path = "../../tests/support/compact.rs"]
+pub mod compact;
 pub mod deflate;
 pub mod echo;
 pub mod heap;

@@ -32,6 +32,10 @@ impl Heap {
         now
     }
 
+    pub(crate) fn now_over(&self, mark: usize) -> usize {
+        self.now.load(Relaxed).saturating_sub(mark)
+    }
+
     pub(crate) fn peak_over(&self, mark: usize) -> usize {
         self.peak.load(Relaxed).saturating_sub(mark)
     }
