@@ -48,6 +48,7 @@ pub(crate) enum Turn {
 }
 
 /// One end of a transport, with the bytes under way.
+// What runs in each turn is marked for inlining: it would else depend on how the compiler divides the crate.
 pub(crate) struct Driver<T> {
     io: T,
     link: Arc<Link>,
@@ -103,7 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes what the application has produced, reads once, and hands over what came.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
         let phase = self.exchange.outlook.phase;
@@ -129,6 +130,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Tells the engine what was written, and takes what is to be written next.
+    #[inline]
     fn collect(&mut self, cx: &Context<'_>, now: Instant) {
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
@@ -137,7 +139,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes until nothing waits, the transport takes no more, or a rest is due; tells whether something left.
-    #[inline(always)]
+    #[inline]
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut wrote = false;
         while self.broken.is_none() {
@@ -175,6 +177,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Fails the connection when it cannot be written to, and the peer has nothing more to say.
+    #[inline]
     fn give_up_broken(&mut self, read: bool, cx: &Context<'_>, now: Instant) {
         if let Some(kind) = self.broken
             && !read
@@ -184,6 +187,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
+    #[inline]
     fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let filled = self.exchange.writing.io_slices(&mut slices);
@@ -200,7 +204,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Takes what is left of the last read, or reads once; tells whether anything came.
-    #[inline(always)]
+    #[inline]
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.listening = false;
         self.ration.begin();
@@ -236,7 +240,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Reads through the thread's buffer, unless a transport reads through another session just now.
-    #[inline(never)]
+    #[inline]
     fn read_through(
         &mut self,
         cx: &mut Context<'_>,
@@ -289,6 +293,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         taken
     }
 
+    #[inline]
     fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.shut || !self.exchange.outlook.shutdown {
             return;
@@ -305,7 +310,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Waits for the next deadline, unless there is something to do now: for this, or for the handler, which does not
     /// know yet of a phase that is not the one `before` this turn.
-    #[inline(always)]
+    #[inline]
     fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
         let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
@@ -331,6 +336,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Sees that the task is woken at a deadline, or does what is due.
+    #[inline]
     fn wait(&mut self, deadline: Instant, cx: &mut Context<'_>, now: Instant) -> Turn {
         let due = tokio::time::Instant::from_std(deadline);
         // A timer that fires early is looked at and set anew; only an earlier deadline moves it.
