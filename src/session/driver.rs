@@ -55,7 +55,7 @@ pub(crate) struct Driver<T> {
     exchange: Exchange,
     /// Bytes that were read and not taken yet, because the inbox was full, or memory scarce.
     carry: BytesMut,
-    ration: Ration,
+    ration: Option<Ration>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the timer wakes the task that last polled this.
     armed: bool,
@@ -207,7 +207,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     #[inline]
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.listening = false;
-        self.ration.begin();
+        if let Some(ration) = &mut self.ration {
+            ration.begin();
+        }
         if !self.exchange.outlook.bytes && self.link.is_touched() {
             self.look(cx, now, |_| ());
         }
@@ -223,24 +225,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
             return taken > 0;
         }
-        let limit = match self.ration.is_shared() {
-            true => self.limit(now),
-            false => SCRATCH,
-        };
+        let limit = self.limit(now);
         READ_BUFFER.with(|buffer| self.read_through(cx, buffer, limit, now))
     }
 
     /// Returns how many bytes may be read at once.
+    #[inline]
     fn limit(&mut self, now: Instant) -> usize {
-        match self.exchange.outlook.phase {
-            Phase::Open | Phase::Closing => self.ration.limit(&self.link.account, SCRATCH, now),
-            // What comes is dropped.
+        let keeps = matches!(self.exchange.outlook.phase, Phase::Open | Phase::Closing);
+        match &mut self.ration {
+            Some(ration) if keeps => ration.limit(&self.link.account, SCRATCH, now),
+            // What comes is dropped, or nobody is asked.
             _ => SCRATCH,
         }
     }
 
     /// Reads through the thread's buffer, unless a transport reads through another session just now.
-    #[inline]
+    #[inline(never)]
     fn read_through(
         &mut self,
         cx: &mut Context<'_>,
@@ -281,7 +282,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn hand_over(&mut self, bytes: &mut [u8], cx: &Context<'_>, now: Instant) -> usize {
         let mut state = self.link.look();
         let (before, carried) = (state.engine.received(), state.carried);
-        let taken = self.ration.feed(&mut state, &self.link.account, bytes, now);
+        let taken = match &mut self.ration {
+            Some(ration) => ration.feed(&mut state, &self.link.account, bytes, now),
+            None => state.engine.handle_bytes(bytes, now),
+        };
         // Bytes that are left keep the whole buffer.
         let left = bytes.len() - taken;
         state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
@@ -316,14 +320,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
         let outlook = self.exchange.outlook;
-        let readable = !self.eof && !self.listening && outlook.bytes && !self.ration.is_starved();
+        let starved = self.ration.as_ref().is_some_and(|ration| ration.is_starved());
+        let readable = !self.eof && !self.listening && outlook.bytes && !starved;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
         let idle = !readable && !writable && outlook.phase == before;
         let mut deadline = None;
         state.note_taken(&self.link.account);
-        state.engine.set_starved(self.ration.is_starved());
+        state.engine.set_starved(starved);
         if idle {
-            deadline = self.ration.deadline(state.engine.poll_timeout());
+            deadline = state.engine.poll_timeout();
+            if let Some(ration) = self.ration.as_ref().filter(|_| starved) {
+                deadline = ration.deadline(deadline);
+            }
             self.armed &= self.link.park_driver(&mut state, cx.waker());
         }
         drop(state);
