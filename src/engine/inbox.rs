@@ -160,13 +160,18 @@ impl Inbox {
 
     /// Hands events over to an empty queue, where they count as received: all of them, if they are small, or the
     /// oldest. Tells whether that has made room where there was none.
+    #[inline]
     pub(crate) fn hand_over(&mut self, to: &mut VecDeque<Event>) -> bool {
-        let was_full = self.is_full();
-        if !was_full && self.bytes - self.lent <= SMALL {
-            self.bytes = self.lent;
-            mem::swap(&mut self.events, to);
-            return false;
+        if self.is_full() || self.bytes - self.lent > SMALL {
+            return self.hand_over_oldest(to);
         }
+        self.bytes = self.lent;
+        mem::swap(&mut self.events, to);
+        false
+    }
+
+    fn hand_over_oldest(&mut self, to: &mut VecDeque<Event>) -> bool {
+        let was_full = self.is_full();
         self.was_full |= was_full;
         if let Some(event) = self.events.pop_front() {
             self.bytes -= event.len();

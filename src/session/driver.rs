@@ -48,13 +48,14 @@ pub(crate) enum Turn {
 }
 
 /// One end of a transport, with the bytes under way.
+// What runs in each turn is marked for inlining: it would else depend on how the compiler divides the crate.
 pub(crate) struct Driver<T> {
     io: T,
     link: Arc<Link>,
     exchange: Exchange,
     /// Bytes that were read and not taken yet, because the inbox was full, or memory scarce.
     carry: BytesMut,
-    ration: Ration,
+    ration: Option<Ration>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the timer wakes the task that last polled this.
     armed: bool,
@@ -103,7 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes what the application has produced, reads once, and hands over what came.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
         let phase = self.exchange.outlook.phase;
@@ -129,6 +130,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Tells the engine what was written, and takes what is to be written next.
+    #[inline]
     fn collect(&mut self, cx: &Context<'_>, now: Instant) {
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
@@ -137,7 +139,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Writes until nothing waits, the transport takes no more, or a rest is due; tells whether something left.
-    #[inline(always)]
+    #[inline]
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut wrote = false;
         while self.broken.is_none() {
@@ -175,6 +177,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Fails the connection when it cannot be written to, and the peer has nothing more to say.
+    #[inline]
     fn give_up_broken(&mut self, read: bool, cx: &Context<'_>, now: Instant) {
         if let Some(kind) = self.broken
             && !read
@@ -184,6 +187,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
+    #[inline]
     fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let filled = self.exchange.writing.io_slices(&mut slices);
@@ -200,10 +204,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Takes what is left of the last read, or reads once; tells whether anything came.
-    #[inline(always)]
+    #[inline]
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.listening = false;
-        self.ration.begin();
+        if let Some(ration) = &mut self.ration {
+            ration.begin();
+        }
         if !self.exchange.outlook.bytes && self.link.is_touched() {
             self.look(cx, now, |_| ());
         }
@@ -219,18 +225,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
             return taken > 0;
         }
-        let limit = match self.ration.is_shared() {
-            true => self.limit(now),
-            false => SCRATCH,
-        };
+        let limit = self.limit(now);
         READ_BUFFER.with(|buffer| self.read_through(cx, buffer, limit, now))
     }
 
     /// Returns how many bytes may be read at once.
+    #[inline]
     fn limit(&mut self, now: Instant) -> usize {
-        match self.exchange.outlook.phase {
-            Phase::Open | Phase::Closing => self.ration.limit(&self.link.account, SCRATCH, now),
-            // What comes is dropped.
+        let keeps = matches!(self.exchange.outlook.phase, Phase::Open | Phase::Closing);
+        match &mut self.ration {
+            Some(ration) if keeps => ration.limit(&self.link.account, SCRATCH, now),
+            // What comes is dropped, or nobody is asked.
             _ => SCRATCH,
         }
     }
@@ -277,7 +282,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn hand_over(&mut self, bytes: &mut [u8], cx: &Context<'_>, now: Instant) -> usize {
         let mut state = self.link.look();
         let (before, carried) = (state.engine.received(), state.carried);
-        let taken = self.ration.feed(&mut state, &self.link.account, bytes, now);
+        let taken = match &mut self.ration {
+            Some(ration) => ration.feed(&mut state, &self.link.account, bytes, now),
+            None => state.engine.handle_bytes(bytes, now),
+        };
         // Bytes that are left keep the whole buffer.
         let left = bytes.len() - taken;
         state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
@@ -289,6 +297,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         taken
     }
 
+    #[inline]
     fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.shut || !self.exchange.outlook.shutdown {
             return;
@@ -305,20 +314,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Waits for the next deadline, unless there is something to do now: for this, or for the handler, which does not
     /// know yet of a phase that is not the one `before` this turn.
-    #[inline(always)]
+    #[inline]
     fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
         let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
         let outlook = self.exchange.outlook;
-        let readable = !self.eof && !self.listening && outlook.bytes && !self.ration.is_starved();
+        let starved = self.ration.as_ref().is_some_and(|ration| ration.is_starved());
+        let readable = !self.eof && !self.listening && outlook.bytes && !starved;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
         let idle = !readable && !writable && outlook.phase == before;
         let mut deadline = None;
         state.note_taken(&self.link.account);
-        state.engine.set_starved(self.ration.is_starved());
+        state.engine.set_starved(starved);
         if idle {
-            deadline = self.ration.deadline(state.engine.poll_timeout());
+            deadline = state.engine.poll_timeout();
+            if let Some(ration) = self.ration.as_ref().filter(|_| starved) {
+                deadline = ration.deadline(deadline);
+            }
             self.armed &= self.link.park_driver(&mut state, cx.waker());
         }
         drop(state);
@@ -331,6 +344,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     /// Sees that the task is woken at a deadline, or does what is due.
+    #[inline]
     fn wait(&mut self, deadline: Instant, cx: &mut Context<'_>, now: Instant) -> Turn {
         let due = tokio::time::Instant::from_std(deadline);
         // A timer that fires early is looked at and set anew; only an earlier deadline moves it.

@@ -10,44 +10,37 @@ use crate::session::{
     state::State,
 };
 
-/// The shortest and the longest pause before a connection that found no memory looks again.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(640));
+/// The shortest and the longest pause before a connection that found no memory looks again, in milliseconds.
+const PAUSE_MILLIS: (u16, u16) = (10, 640);
 
 /// With less room than this, reads are short, in bytes: so little is carried when the room ends.
 const SCARCE: usize = 1024 * 1024;
 /// The longest read while memory is scarce, in bytes.
-const SHORT: usize = 8 * 1024;
+const SHORT: u32 = 8 * 1024;
 
 /// What a driver knows of its room.
 #[derive(Debug, Default)]
 pub(crate) struct Ration {
-    /// Whether the connection shares a pool: others read what comes.
-    shares: bool,
     /// Whether this turn could not read for want of memory.
     starved: bool,
-    /// How many bytes the message under way takes without another allocation.
-    spare: usize,
-    pause: Duration,
+    /// The last pause, in milliseconds.
+    pause: u16,
+    /// How many bytes the message under way takes without another allocation, as far as one read may need.
+    spare: u32,
     /// When to look again.
     retry: Option<Instant>,
 }
 
 impl Ration {
-    /// Begins for a connection that shares a pool, or not.
-    pub(crate) fn new(account: &Account) -> Self {
-        Self { shares: account.has_pool(), ..Self::default() }
-    }
-
-    /// Tells whether the connection shares a pool.
-    #[inline]
-    pub(crate) fn is_shared(&self) -> bool {
-        self.shares
+    /// Begins for a connection that shares a pool; others read what comes.
+    pub(crate) fn new(account: &Account) -> Option<Self> {
+        account.has_pool().then(Self::default)
     }
 
     /// Begins a turn.
     #[inline]
     pub(crate) fn begin(&mut self) {
-        if self.shares && !mem::take(&mut self.starved) {
+        if !mem::take(&mut self.starved) {
             self.retry = None;
         }
     }
@@ -73,7 +66,7 @@ impl Ration {
             return most;
         }
         // What does not fit into the engine is carried, and half of the room is there for that.
-        let limit = SHORT.min(most).min(room / 2 + self.spare);
+        let limit = most.min(SHORT as usize).min(room / 2 + self.spare as usize);
         if limit == 0 {
             self.stop(now);
         }
@@ -89,7 +82,7 @@ impl Ration {
         bytes: &mut [u8],
         now: Instant,
     ) -> usize {
-        if !self.shares || state.engine.could_hold(bytes.len()) <= FLOOR {
+        if state.engine.could_hold(bytes.len()) <= FLOOR {
             self.spare = 0;
             return state.engine.handle_bytes(bytes, now);
         }
@@ -121,17 +114,17 @@ impl Ration {
                 break;
             }
         }
-        self.spare = state.engine.spare();
+        self.spare = u32::try_from(state.engine.spare()).unwrap_or(SHORT);
         taken
     }
 
     fn stop(&mut self, now: Instant) {
         self.starved = true;
         self.pause = match self.retry {
-            None => PAUSE.0,
-            Some(at) if at <= now => (self.pause * 2).min(PAUSE.1),
+            None => PAUSE_MILLIS.0,
+            Some(at) if at <= now => (self.pause * 2).min(PAUSE_MILLIS.1),
             Some(_) => return,
         };
-        self.retry = Some(now + self.pause);
+        self.retry = Some(now + Duration::from_millis(self.pause.into()));
     }
 }

@@ -60,7 +60,7 @@ fn quiet() -> SessionOptions {
 
 #[cfg(feature = "deflate")]
 fn compressed() -> SessionOptions {
-    quiet().extension(crate::PerMessageDeflate::new().threshold(0))
+    quiet().extension(crate::extension::PerMessageDeflate::new().threshold(0))
 }
 
 #[cfg(not(feature = "deflate"))]
