@@ -138,9 +138,7 @@ fn pings_to_a_session_whose_peer_never_reads() {
 
 /// Limits what a server's connections hold together.
 fn limited(server: Server, bytes: usize) -> Server {
-    // What `Server::memory` is for goes here: `server.memory(bytes)`.
-    let _ = bytes;
-    server
+    server.memory(bytes)
 }
 
 async fn held<T>(what: T) -> Result<(), Status> {

@@ -339,6 +339,7 @@ impl Connection {
         tables.lanes.clear();
         self.backlog.note(&tables.lanes);
         let waiting = std::mem::take(&mut tables.waiting);
+        tables.peer = None;
         drop(tables);
         wake_all(waiting);
         drop(adopted);

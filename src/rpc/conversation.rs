@@ -32,6 +32,8 @@ pub(crate) struct Conversation {
     /// The message whose frames are being handled.
     pub(super) walk: Option<Walk>,
     handlers_first: bool,
+    /// How often the session's task was polled when this turn began.
+    polls: u32,
     /// Whether handlers wait for the peer to take what is there for it.
     waits: bool,
     pub(super) patience: Patience,
@@ -64,6 +66,7 @@ impl Conversation {
             session,
             walk: None,
             handlers_first: false,
+            polls: 0,
             waits: false,
             patience: Patience::default(),
             greeted: json_rpc,
@@ -97,7 +100,6 @@ impl Conversation {
             self.close(fatal);
         }
         self.end();
-        self.connection.turn.begin();
         for handler in std::mem::take(&mut self.running) {
             drop(handler);
             if self.connection.turn.step() {
@@ -108,7 +110,11 @@ impl Conversation {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
-        self.connection.turn.begin();
+        let polls = self.connection.sender.polls();
+        // The session's task polls this several times where bytes come and go: all that is one turn.
+        if std::mem::replace(&mut self.polls, polls) != polls {
+            self.connection.turn.begin();
+        }
         // Frames and handlers have the first steps of a turn by turns, so that neither keeps the other waiting.
         self.handlers_first ^= true;
         if self.handlers_first {

@@ -4,19 +4,16 @@ use std::{sync::Arc, task::Context};
 
 use converse_core::Message;
 
-use crate::{
-    rpc::{
-        conversation::{Conversation, Fatal},
-        credit::Credit,
-        decode,
-        lanes::Lane,
-        receive::Failure,
-        spans,
-        tables::Made,
-        window::Window,
-        wire::{BadFrame, Control, Head, Place, Reader},
-    },
-    session::Charge,
+use crate::rpc::{
+    conversation::{Conversation, Fatal},
+    credit::Credit,
+    decode,
+    lanes::Lane,
+    receive::Failure,
+    spans,
+    tables::Made,
+    window::Window,
+    wire::{BadFrame, Control, Head, Place, Reader},
 };
 
 impl From<BadFrame> for Fatal {
@@ -89,7 +86,9 @@ impl Conversation {
         match head {
             Head::Hello(_) if self.greeted => return Err(Fatal::new(super::BAD_FRAME, "a second hello")),
             Head::Hello(hello) => {
-                let charge = self.charge(made)?;
+                let charge = self.connection.account().charge(made);
+                let too_much = || Fatal::new(super::BAD_FRAME, "a hello that takes too much memory");
+                let charge = charge.ok_or_else(too_much)?;
                 self.greet();
                 self.connection.greeted(hello, charge);
             }
@@ -109,20 +108,11 @@ impl Conversation {
                 self.respond(self.connection.codec.control(Control::Ping));
             }
             Head::Ping => {}
-            Head::GoAway(going) => {
-                let charge = self.charge(made)?;
-                self.connection.lock().peer_goes = Some((going, charge));
-            }
+            Head::GoAway(going) => self.connection.lock().peer_goes = Some(going),
             Head::Answer(frame) => self.respond(frame),
-            Head::Invoke { .. } => {}
+            Head::Invoke { .. } | Head::Nothing => {}
         }
         Ok(())
-    }
-
-    /// Charges what is kept of a head as long as the connection lasts.
-    fn charge(&self, made: usize) -> Result<Charge, Fatal> {
-        let charge = self.connection.account().charge(made);
-        charge.ok_or_else(|| Fatal::new(super::BAD_FRAME, "the frame holds more than there is memory for"))
     }
 
     /// Sends a control frame; the task runs, and sends it before it rests.

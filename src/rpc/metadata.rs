@@ -21,6 +21,14 @@ impl Metadata {
         self.deadline.is_none() && self.traceparent.is_none() && self.headers.is_empty()
     }
 
+    /// Returns how many bytes of memory its texts take.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        headers.sum::<usize>()
+            + self.headers.capacity() * size_of::<(String, String)>()
+            + self.traceparent.as_ref().map_or(0, String::len)
+    }
+
     /// Returns how long the caller had left to wait when it called, in whole milliseconds.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline

@@ -39,15 +39,22 @@ impl Conversation {
         let router = Arc::clone(&self.router);
         let method = router.find(name);
         let full = self.is_full(method);
-        let prepared = match (&full, method) {
+        let mut prepared = match (&full, method) {
             (None, Some(method)) => Some(method.prepare(reader, &self.connection)),
             _ => None,
         };
         let tail = reader.finish()?;
+        let fits = match &mut prepared {
+            Some(Ok(prepared)) => prepared.charge.grow(self.bytes_of(&tail.meta)),
+            _ => true,
+        };
         let refusal = match (full, method, &prepared) {
             (_, None, _) => Some(unknown(name)),
             (Some(status), ..) => Some(status),
             (_, _, Some(Err(error))) => Some(unfit(name, error)),
+            _ if !fits => {
+                Some(Status::new(Code::RESOURCE_EXHAUSTED, "the connection holds as much memory as it may"))
+            }
             (_, Some(method), _) => self.refuses(tail.id, method),
         };
         match (refusal, method, prepared) {
@@ -59,6 +66,11 @@ impl Conversation {
             }
         }
         Ok(())
+    }
+
+    /// Returns how many bytes of memory the metadata of a call takes: middleware and the handler have a copy each.
+    fn bytes_of(&self, metadata: &Metadata) -> usize {
+        metadata.bytes() * if self.router.chain.is_empty() { 1 } else { 2 }
     }
 
     /// Tells whether a limit stands in the way of one more call.

@@ -36,10 +36,10 @@ pub(crate) struct Tables {
     pub(crate) due: Option<Instant>,
     /// When the next deadline of calls that this end has made is due, or earlier.
     pub(crate) made_due: Option<Instant>,
-    /// What the peer has said first.
+    /// What the peer has said first, and what that takes up; nothing once the conversation has ended.
     pub(crate) peer: Option<(Arc<Hello>, Charge)>,
     /// The peer takes no new calls.
-    pub(crate) peer_goes: Option<(GoAway, Charge)>,
+    pub(crate) peer_goes: Option<GoAway>,
     /// This end takes no new calls.
     pub(crate) goes: Option<GoAway>,
     /// This end closes the connection once the conversation's task has sent what waits, or then at the latest.
@@ -83,7 +83,7 @@ impl Tables {
         if let Some(end) = &self.end {
             return Some(Failure::Disconnected(Disconnected::new(false, end)));
         }
-        if let Some((going, _)) = &self.peer_goes {
+        if let Some(going) = &self.peer_goes {
             let end = End::Going(going.reason.as_str().into());
             return Some(Failure::Disconnected(Disconnected::new(false, &end)));
         }

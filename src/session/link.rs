@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
     time::Instant,
@@ -45,8 +45,10 @@ pub(crate) struct Link {
     progress: Notify,
     /// Whether the handler beside the driver is being polled.
     handler_runs: AtomicBool,
-    /// Whether it has given way in this turn of its task.
+    /// Whether it has given way in this poll of the task.
     gave_way: AtomicBool,
+    /// How often the task was polled; wraps around.
+    polls: AtomicU32,
     /// Whether the driver has something to look at. Changed under the lock, but for [`driver_runs`](Self::driver_runs).
     driver: AtomicU8,
     pub(crate) account: Arc<Account>,
@@ -76,6 +78,7 @@ impl Link {
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
             gave_way: AtomicBool::new(false),
+            polls: AtomicU32::new(0),
             driver: AtomicU8::new(TOUCHED),
             account,
             agreed,
@@ -120,6 +123,12 @@ impl Link {
     pub(crate) fn driver_runs(&self) {
         // Fails where somebody has just queued something.
         let _ = self.driver.compare_exchange(PARKED, RUNNING, Relaxed, Relaxed);
+        self.polls.store(self.polls().wrapping_add(1), Relaxed);
+    }
+
+    /// Returns how often the driver's task was polled; wraps around.
+    pub(crate) fn polls(&self) -> u32 {
+        self.polls.load(Relaxed)
     }
 
     /// Tells whether the driver has something to look at.

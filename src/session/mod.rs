@@ -10,8 +10,6 @@ mod exchange;
 mod give_way;
 mod incoming;
 mod link;
-// What a conversation charges comes with it.
-#[allow(dead_code, unused_imports)]
 mod memory;
 mod options;
 mod outbox;
@@ -43,7 +41,6 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
 pub use incoming::{Incoming, IncomingDeserialized};
-#[allow(unused_imports)]
 pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, Pool};
 pub use options::{Limits, SessionOptions};
 pub use overflow::{ConflateKey, Overflow};

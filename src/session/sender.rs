@@ -223,6 +223,11 @@ impl Sender {
         self.link.lend(bytes);
     }
 
+    /// Returns how often the connection's task was polled; wraps around.
+    pub(crate) fn polls(&self) -> u32 {
+        self.link.polls()
+    }
+
     /// Lets others have their turn: the connection's task, in which this is called, comes again behind them.
     pub(crate) fn give_way(&self, cx: &mut Context<'_>) {
         self.link.handler_gives_way();

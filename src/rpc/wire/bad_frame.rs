@@ -4,6 +4,8 @@ use std::fmt;
 
 use converse_core::ConvertError;
 
+use super::text::cut;
+
 /// How many bytes of a text fit a Close frame, with room to spare (RFC 6455 §5.5).
 const MAX_TEXT: usize = 100;
 
@@ -13,10 +15,7 @@ pub(crate) struct BadFrame(String);
 
 impl BadFrame {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        let mut text = text.into();
-        let end = (0..=MAX_TEXT.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-        text.truncate(end.unwrap_or_default());
-        Self(text)
+        Self(cut(text.into(), MAX_TEXT))
     }
 
     /// Returns the text, of at most 100 bytes.

@@ -11,6 +11,7 @@ use serde::{
 use super::{
     map::{self, Few, Keyed, once},
     metadata::{duration, millis},
+    text::cut,
 };
 use crate::rpc::window::Window;
 
@@ -157,6 +158,9 @@ impl Keyed for PartialGoAway {
     }
 }
 
+/// How many bytes of a reason are kept.
+const MAX_REASON: usize = 1024;
+
 /// The close code that says a goaway came first: this end may come back.
 const GOING_AWAY: u16 = 4001;
 
@@ -165,7 +169,7 @@ impl<'de> Deserialize<'de> for GoAway {
         let read: PartialGoAway = map::deserialize(deserializer)?;
         Ok(Self {
             code: read.code.unwrap_or(GOING_AWAY),
-            reason: read.reason.unwrap_or_default(),
+            reason: cut(read.reason.unwrap_or_default(), MAX_REASON),
             retry: duration(read.retry.unwrap_or_default()),
         })
     }

@@ -108,6 +108,8 @@ pub(crate) enum Head<'m> {
     GoAway(GoAway),
     /// Something that is answered with this frame and with nothing else.
     Answer(Vec<u8>),
+    /// Something that was done with when it was read.
+    Nothing,
 }
 
 /// A frame that carries a value of the application, up to that value.

@@ -32,3 +32,11 @@ impl<'de> Deserialize<'de> for Text<'de> {
         deserializer.deserialize_str(Visitor)
     }
 }
+
+/// Keeps what a text begins with, of at most so many bytes.
+pub(super) fn cut(mut text: String, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.truncate(end.unwrap_or_default());
+    text.shrink_to_fit();
+    text
+}

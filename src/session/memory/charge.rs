@@ -1,6 +1,6 @@
 //! Bytes charged to a connection's account, for as long as this lives. Knows no pool.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
 use crate::session::memory::Account;
 
@@ -22,19 +22,6 @@ impl Charge {
         let charged = self.account.try_charge(bytes);
         self.bytes += if charged { bytes } else { 0 };
         charged
-    }
-
-    /// Gives bytes back, all of them at most.
-    pub(crate) fn shrink(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.bytes);
-        self.bytes -= bytes;
-        self.account.discharge(bytes);
-    }
-
-    /// Takes over what another charge to the same account has.
-    pub(crate) fn merge(&mut self, mut other: Self) {
-        debug_assert!(Arc::ptr_eq(&self.account, &other.account), "charges to two accounts");
-        self.bytes += mem::take(&mut other.bytes);
     }
 
     /// Returns how many bytes are charged.

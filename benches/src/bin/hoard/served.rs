@@ -41,9 +41,7 @@ pub fn run(memory: usize) -> Result<()> {
 
 /// Limits what the connections hold together.
 fn limited(server: Server, bytes: usize) -> Server {
-    // What `Server::memory` is for goes here: `server.memory(bytes)`. Its default is the same.
-    let _ = bytes;
-    server
+    server.memory(bytes)
 }
 
 async fn echo(mut session: Session) -> converse::Result<()> {

@@ -96,7 +96,10 @@ impl<'m> JsonRpcReader<'m> {
                     self.message()
                 }
                 Source::Batch { number, elements } => match elements.next() {
-                    Some(element) => self.element(self.message.get(element).unwrap_or_default()),
+                    Some(element) => {
+                        let element = self.message.get(element).unwrap_or_default();
+                        Some(self.element(element).unwrap_or(Head::Nothing))
+                    }
                     None => {
                         let replies = self.rpc.lock().batches.read(*number);
                         self.source = Source::Nothing;

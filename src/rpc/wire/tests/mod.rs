@@ -105,6 +105,7 @@ fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Fra
             (Head::Ping, _) => Frame::Ping,
             (Head::GoAway(go_away), _) => Frame::GoAway(go_away),
             (Head::Answer(bytes), _) => Frame::Answer(bytes),
+            (Head::Nothing, _) => continue,
             (head, None) => unreachable!("{head:?} has a payload"),
         });
     }

@@ -64,6 +64,10 @@ impl End {
                 Head::GoAway(go_away) => ("goaway".into(), format!("{go_away:?}")),
                 Head::Answer(frame) => ("answer".into(), String::from_utf8(frame).unwrap()),
                 Head::Hello(_) | Head::Ping => panic!("there are none"),
+                Head::Nothing => {
+                    reader.finish().unwrap();
+                    continue;
+                }
             };
             let tail = reader.finish().unwrap();
             if let Some(place) = reader.place(&message) {

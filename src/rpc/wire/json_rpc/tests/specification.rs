@@ -25,6 +25,10 @@ fn serve(request: &str) -> Vec<Value> {
                 reader.finish().unwrap();
                 continue;
             }
+            Head::Nothing => {
+                reader.finish().unwrap();
+                continue;
+            }
             head => panic!("{head:?}"),
         };
         let result = match &*method {
