@@ -64,7 +64,8 @@ use crate::{
 /// panics.
 ///
 /// While the owner does something else, what it sent leaves, pings are answered, and a Close frame of
-/// the peer is answered, as long as no more than the receive queue waits to be received.
+/// the peer is answered, as long as no more than the receive queue waits to be received, and there is memory to read on
+/// (see [`Server::memory`](crate::Server::memory)).
 pub struct Session {
     sender: Sender,
     /// What was received and not asked for yet.
