@@ -9,7 +9,10 @@ use std::{
     task::{Context, Waker},
 };
 
-use crate::rpc::{connection::Connection, lanes::Lanes};
+use crate::{
+    rpc::{connection::Connection, lanes::Lanes},
+    session::{Account, LITTLE},
+};
 
 /// What waits until the peer has taken what is there for it. Changed under the lock of the tables.
 #[derive(Debug)]
@@ -43,10 +46,14 @@ impl Backlog {
         self.most
     }
 
-    /// Takes note of what waits in the lanes.
-    pub(crate) fn note(&self, lanes: &Lanes) {
-        self.frames.store(lanes.responses() >= self.most, Relaxed);
-        self.handlers.store(lanes.results() >= self.most, Relaxed);
+    /// Takes note of what waits in the lanes. Where all connections together have no memory for that much, little is
+    /// enough.
+    pub(crate) fn note(&self, lanes: &Lanes, account: &Account) {
+        let is_much = |bytes: usize| {
+            bytes >= self.most || bytes >= LITTLE && bytes.saturating_add(account.sending_room()) < self.most
+        };
+        self.frames.store(is_much(lanes.responses()), Relaxed);
+        self.handlers.store(is_much(lanes.results()), Relaxed);
     }
 
     /// Tells whether the peer's frames wait, which could bring refusals and control frames about.

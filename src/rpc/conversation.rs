@@ -37,6 +37,8 @@ pub(crate) struct Conversation {
     /// Whether handlers wait for the peer to take what is there for it.
     waits: bool,
     pub(super) patience: Patience,
+    /// Bytes that wait to be sent, as the account knows.
+    pub(super) sending: usize,
     /// Whether the peer's hello has come.
     pub(super) greeted: bool,
     hello_due: Option<Instant>,
@@ -69,6 +71,7 @@ impl Conversation {
             polls: 0,
             waits: false,
             patience: Patience::default(),
+            sending: 0,
             greeted: json_rpc,
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
             ping_due: None,
@@ -120,13 +123,15 @@ impl Conversation {
         if self.handlers_first {
             self.run_handlers(cx);
         }
-        while !self.connection.turn.step() {
+        loop {
             self.connection.runs(cx);
-            if self.receive(cx)? == Received::End {
-                return Poll::Ready(Ok(()));
+            if !self.connection.turn.step() {
+                if self.receive(cx)? == Received::End {
+                    return Poll::Ready(Ok(()));
+                }
+                self.adopt();
+                self.run_handlers(cx);
             }
-            self.adopt();
-            self.run_handlers(cx);
             self.keep_time(cx)?;
             self.send(cx)?;
             if self.connection.turn.is_over() {

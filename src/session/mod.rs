@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
 pub use incoming::{Incoming, IncomingDeserialized};
-pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, Pool};
+pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, LITTLE, Load, Pool};
 pub use options::{Limits, SessionOptions};
 pub use overflow::{ConflateKey, Overflow};
 pub use raw::RawSession;
