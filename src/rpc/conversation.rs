@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures::future::BoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     frame::{CloseCode, CloseReason, Role},
     rpc::{
-        Router, connection::Connection, error::End, frames::Walk, lanes::Lane, patience::Patience,
-        running::Running, wire::Control,
+        Router, connection::Connection, error::End, frames::Walk, handlers::Handlers, lanes::Lane,
+        patience::Patience, wire::Control,
     },
     session::Session,
 };
@@ -27,15 +27,13 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(crate) struct Conversation {
     pub(super) connection: Arc<Connection>,
     pub(super) router: Arc<Router>,
-    pub(super) running: FuturesUnordered<Running>,
+    pub(super) running: Handlers,
     pub(super) session: Session,
     /// The message whose frames are being handled.
     pub(super) walk: Option<Walk>,
     handlers_first: bool,
     /// How often the session's task was polled when this turn began.
     polls: u32,
-    /// Whether handlers wait for the peer to take what is there for it.
-    waits: bool,
     pub(super) patience: Patience,
     /// Bytes that wait to be sent, as the account knows.
     pub(super) sending: usize,
@@ -64,12 +62,11 @@ impl Conversation {
         let hello = connection.options.hello_timeout;
         let conversation = Self {
             router,
-            running: FuturesUnordered::new(),
+            running: Handlers::new(),
             session,
             walk: None,
             handlers_first: false,
             polls: 0,
-            waits: false,
             patience: Patience::default(),
             sending: 0,
             greeted: json_rpc,
@@ -103,7 +100,7 @@ impl Conversation {
             self.close(fatal);
         }
         self.end();
-        for handler in std::mem::take(&mut self.running) {
+        for handler in std::mem::replace(&mut self.running, Handlers::new()) {
             drop(handler);
             if self.connection.turn.step() {
                 tokio::task::yield_now().await;
@@ -176,31 +173,32 @@ impl Conversation {
     /// Takes over what callers have left.
     fn adopt(&mut self) {
         let adopted = std::mem::take(&mut self.connection.lock().adopted);
-        self.running.extend(adopted.into_iter().map(|running| running.within(&self.connection)));
+        for running in adopted {
+            self.running.push(running.within(&self.connection));
+        }
     }
 
     /// Continues handlers, some at a time.
     pub(super) fn run_handlers(&mut self, cx: &mut Context<'_>) {
-        self.waits = false;
         while !self.connection.turn.is_over() {
-            self.waits = self.connection.backlog.holds_handlers();
-            if self.waits {
-                return;
+            match self.running.poll_next(cx) {
+                Poll::Ready(Some((task, result))) => self.finish(task, result),
+                Poll::Pending if self.running.has_more() => {}
+                _ => return,
             }
-            let Poll::Ready(Some((task, result))) = self.running.poll_next_unpin(cx) else { return };
-            self.finish(task, result);
         }
     }
 
-    /// Tells whether something can go on that has waited for the peer to take what is there for it.
+    /// Tells whether frames can be handled that have waited for the peer to take what is there for it. Handlers are
+    /// woken.
     fn is_released(&self) -> bool {
-        let backlog = &self.connection.backlog;
-        self.walk.is_some() && !backlog.holds_frames() || self.waits && !backlog.holds_handlers()
+        self.walk.is_some() && !self.connection.backlog.holds_frames()
     }
 
     /// Tells whether something waits for the peer to take what is there for it.
     pub(super) fn is_held(&self) -> bool {
-        self.walk.is_some() && self.connection.backlog.holds_frames() || self.waits
+        let backlog = &self.connection.backlog;
+        self.walk.is_some() && backlog.holds_frames() || !self.running.is_empty() && backlog.holds_handlers()
     }
 
     /// Ends what is out of time, and waits for what is next.

@@ -30,12 +30,13 @@ pub(crate) fn payload<T: DeserializeOwned>(
     })
 }
 
-/// Reads the head of the next frame; tells how much memory that made.
+/// Reads the head of the next frame, whatever the conversation holds: what is kept of it is charged later. Tells how much
+/// memory that made.
 pub(crate) fn head<'m>(
     reader: &mut Reader<'m>,
     account: &Account,
 ) -> Result<Option<(Head<'m>, usize)>, BadFrame> {
-    let (head, made) = within(account.room(), || reader.next());
+    let (head, made) = within(account.limit(), || reader.next());
     head.map(|head| head.map(|head| (head, made)))
 }
 

@@ -87,7 +87,7 @@ impl Conversation {
             Head::Hello(_) if self.greeted => return Err(Fatal::new(super::BAD_FRAME, "a second hello")),
             Head::Hello(hello) => {
                 let charge = self.connection.account().charge(made);
-                let too_much = || Fatal::new(super::BAD_FRAME, "a hello that takes too much memory");
+                let too_much = || Fatal::new(super::TOO_MANY, "there is no memory for the hello");
                 let charge = charge.ok_or_else(too_much)?;
                 self.greet();
                 self.connection.greeted(hello, charge);

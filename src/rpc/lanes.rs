@@ -7,6 +7,9 @@ use crate::{rpc::rooms::Room, session::LITTLE};
 /// How many bytes of frames share a message. A longer frame is counted by its connection's account.
 const MESSAGE: usize = LITTLE;
 
+/// Bytes that the end of a stream has at most which no handler has made.
+const SHORT: usize = 1024;
+
 /// Which frames pass which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -34,6 +37,8 @@ struct Queue {
     batches: VecDeque<Batch>,
     /// Bytes of the frames that have taken no room.
     roomless: usize,
+    /// Those of them in short ones.
+    short: usize,
     /// How many batches were taken since the beginning.
     taken: u64,
 }
@@ -46,6 +51,8 @@ pub(crate) struct Batch {
     pub(crate) room: Room,
     /// Bytes of the frames that have taken none.
     roomless: usize,
+    /// Those of them in short ones.
+    short: usize,
 }
 
 /// How frames are put together.
@@ -63,7 +70,9 @@ impl Lanes {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
         let roomless = if room.is_none() { frame.len() } else { 0 };
+        let short = if frame.len() <= SHORT { roomless } else { 0 };
         queue.roomless += roomless;
+        queue.short += short;
         match (joining.separator, queue.batches.back_mut()) {
             (Some(between), Some(last)) if last.frames.len() + between.len() + frame.len() <= longest => {
                 last.frames.extend_from_slice(between);
@@ -73,6 +82,7 @@ impl Lanes {
                     (all, more) => *all = all.take().or(more),
                 }
                 last.roomless += roomless;
+                last.short += short;
                 self.bytes += between.len() + frame.len();
             }
             _ => {
@@ -82,7 +92,7 @@ impl Lanes {
                 }
                 self.bytes += frame.len();
                 self.long += long(&frame);
-                queue.batches.push_back(Batch { frames: frame, room, roomless });
+                queue.batches.push_back(Batch { frames: frame, room, roomless, short });
             }
         }
         queue.taken + queue.batches.len() as u64 - 1
@@ -98,6 +108,7 @@ impl Lanes {
         self.bytes -= batch.frames.len();
         self.long -= long(&batch.frames);
         queue.roomless -= batch.roomless;
+        queue.short -= batch.short;
         Some(batch)
     }
 
@@ -122,9 +133,10 @@ impl Lanes {
         self.lanes.iter().find_map(|queue| queue.batches.front()).map_or(0, |batch| batch.frames.len())
     }
 
-    /// Returns how many bytes wait that frames of the peer bring about: control frames, refusals, ends of streams.
+    /// Returns how many bytes wait that frames of the peer bring about: control frames, refusals, ends of streams that it
+    /// has cancelled, which are short. A long one is a handler's: two ends that both have those must both read on.
     pub(crate) fn responses(&self) -> usize {
-        self.roomless(Lane::Control) + self.roomless(Lane::Items)
+        self.roomless(Lane::Control) + self.lanes[Lane::Items as usize].short
     }
 
     /// Returns how many bytes wait that handlers bring about: answers, ends of streams.
@@ -155,7 +167,7 @@ impl Lanes {
     /// Drops what waits.
     pub(crate) fn clear(&mut self) {
         for queue in &mut self.lanes {
-            (queue.batches, queue.roomless) = (VecDeque::new(), 0);
+            (queue.batches, queue.roomless, queue.short) = (VecDeque::new(), 0, 0);
         }
         (self.bytes, self.long) = (0, 0);
     }

@@ -15,6 +15,7 @@ mod discard;
 mod emitter;
 mod error;
 mod frames;
+mod handlers;
 mod kind;
 mod lanes;
 mod making;
@@ -73,6 +74,8 @@ pub mod __private {
 
 /// 4001: this end goes away; another connection may be tried.
 const GOING_AWAY: u16 = 4001;
+/// 4029: there is too much already; another connection may be tried later.
+const TOO_MANY: u16 = 4029;
 /// 4008: the peer reads too slowly; another connection may be tried.
 const TOO_SLOW: u16 = 4008;
 /// 4400: the peer does not speak as it should; another connection will not help.

@@ -103,6 +103,9 @@ impl Future for Running {
             this.work.end();
             return Poll::Ready((this.task, None));
         }
+        if this.conversation.as_ref().is_some_and(|conversation| conversation.waits_for_peer(cx)) {
+            return Poll::Pending;
+        }
         if this.work.future.is_none() {
             return Poll::Ready((this.task, None));
         }
