@@ -15,7 +15,7 @@ use crate::{
     frame::{CloseCode, CloseReason, Role},
     rpc::{
         Router, connection::Connection, error::End, frames::Walk, handlers::Handlers, lanes::Lane,
-        patience::Patience, wire::Control,
+        patience::Patience, shortage::Shortage, wire::Control,
     },
     session::Session,
 };
@@ -35,6 +35,7 @@ pub(crate) struct Conversation {
     /// How often the session's task was polled when this turn began.
     polls: u32,
     pub(super) patience: Patience,
+    pub(super) shortage: Shortage,
     /// Bytes that wait to be sent, as the account knows.
     pub(super) sending: usize,
     /// Whether the peer's hello has come.
@@ -68,6 +69,7 @@ impl Conversation {
             handlers_first: false,
             polls: 0,
             patience: Patience::default(),
+            shortage: Shortage::default(),
             sending: 0,
             greeted: json_rpc,
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
@@ -189,10 +191,10 @@ impl Conversation {
         }
     }
 
-    /// Tells whether frames can be handled that have waited for the peer to take what is there for it. Handlers are
-    /// woken.
+    /// Tells whether frames can be handled that have waited, for the peer to take what is there for it or for memory.
+    /// Handlers are woken.
     fn is_released(&self) -> bool {
-        self.walk.is_some() && !self.connection.backlog.holds_frames()
+        self.walk.is_some() && !self.connection.backlog.holds_frames() && !self.shortage.waits()
     }
 
     /// Tells whether something waits for the peer to take what is there for it.
@@ -204,8 +206,9 @@ impl Conversation {
     /// Ends what is out of time, and waits for what is next.
     fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
         loop {
-            let due = [self.connection.lock().due, self.hello_due, self.ping_due, self.patience.due()];
-            let due = due.into_iter().flatten().min();
+            let others = [self.patience.due(), self.shortage.due()];
+            let due = [self.connection.lock().due, self.hello_due, self.ping_due].into_iter().chain(others);
+            let due = due.flatten().min();
             self.armed = due;
             let Some(due) = due else { return Ok(()) };
             let now = Instant::now();
@@ -224,6 +227,7 @@ impl Conversation {
             if self.patience.is_over(self.connection.sender.queued_bytes(), now) {
                 return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
             }
+            self.shortage.expire(now);
             if self.ping_due.is_some_and(|due| due <= now) {
                 self.ping(now);
             }

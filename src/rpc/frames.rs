@@ -5,11 +5,12 @@ use std::{sync::Arc, task::Context};
 use converse_core::Message;
 
 use crate::rpc::{
+    Status,
     conversation::{Conversation, Fatal},
     credit::Credit,
     decode,
     lanes::Lane,
-    receive::Failure,
+    receive::{Failure, Receive, Taken},
     spans,
     tables::Made,
     window::Window,
@@ -44,13 +45,20 @@ impl Conversation {
         let connection = Arc::clone(&self.connection);
         let mut reader = connection.codec.reader_at(&walk.message, walk.place);
         let place = loop {
-            let pauses = connection.turn.is_over() || connection.backlog.holds_frames();
-            if pauses && let Some(place) = reader.place(&walk.message) {
-                break Some(place);
+            let pauses =
+                connection.turn.is_over() || connection.backlog.holds_frames() || self.shortage.waits();
+            let tight = pauses || connection.account().is_tight();
+            // Where memory is short, what finds none is read again later.
+            let before = if tight { reader.place(&walk.message) } else { None };
+            if pauses && before.is_some() {
+                break before;
             }
             let Some((head, made)) = decode::head(&mut reader, connection.account())? else { break None };
-            self.handle(head, made, &mut reader, cx)?;
+            let stays = self.handle(head, made, &mut reader, cx)?;
             connection.turn.step();
+            if stays && before.is_some() {
+                break before;
+            }
         };
         if place.is_some() != walk.lent {
             connection.sender.lend(if walk.lent { 0 } else { walk.message.len() });
@@ -58,20 +66,31 @@ impl Conversation {
         Ok(place.map(|place| Walk { message: walk.message, place, lent: true }))
     }
 
-    /// Handles a frame, whose head has `made` so many bytes of memory.
+    /// Handles a frame, whose head has `made` so many bytes of memory. Tells whether it is to be read again, since there
+    /// is no memory for it now.
     fn handle(
         &mut self,
         head: Head<'_>,
         made: usize,
         reader: &mut Reader<'_>,
         cx: &mut Context<'_>,
-    ) -> Result<(), Fatal> {
+    ) -> Result<bool, Fatal> {
         if !self.greeted && !matches!(head, Head::Hello(_)) {
             return Err(Fatal::new(super::BAD_FRAME, "the first frame is no hello"));
         }
         if let Head::Invoke { method } = &head {
-            return self.invoke(method, reader, cx);
+            self.invoke(method, reader, cx)?;
+            return Ok(false);
         }
+        if let Head::Item { id } = head
+            && let Some((slot, refusal)) = self.item(id, reader)?
+        {
+            if self.shortage.begins() {
+                return Ok(true);
+            }
+            self.refuse_item(id, &*slot, refusal);
+        }
+        self.shortage.end();
         let cancels = matches!(head, Head::Cancel { .. });
         self.take(head, made, reader)?;
         reader.finish()?;
@@ -79,7 +98,7 @@ impl Conversation {
             // The handler is gone before the next call begins.
             self.run_handlers(cx);
         }
-        Ok(())
+        Ok(false)
     }
 
     fn take(&mut self, head: Head<'_>, made: usize, reader: &mut Reader<'_>) -> Result<(), Fatal> {
@@ -100,7 +119,6 @@ impl Conversation {
                 );
             }
             Head::Err { id, status } => self.end_made(id, |made| made.slot.fail(Failure::Status(status))),
-            Head::Item { id } => self.item(id, reader)?,
             Head::End { id } => self.half_close(id),
             Head::Cancel { id } => self.cancel(id),
             Head::Credit { id, more } => self.credit(id, more),
@@ -110,7 +128,7 @@ impl Conversation {
             Head::Ping => {}
             Head::GoAway(going) => self.connection.lock().peer_goes = Some(going),
             Head::Answer(frame) => self.respond(frame),
-            Head::Invoke { .. } | Head::Nothing => {}
+            Head::Invoke { .. } | Head::Item { .. } | Head::Nothing => {}
         }
         Ok(())
     }
@@ -127,23 +145,31 @@ impl Conversation {
         end(&made);
     }
 
-    fn item(&self, id: u32, reader: &mut Reader<'_>) -> Result<(), BadFrame> {
+    /// Gives an item to its stream; returns the stream, and why, when there is no memory for it.
+    fn item(&self, id: u32, reader: &mut Reader<'_>) -> Result<Option<(Arc<dyn Receive>, Status)>, BadFrame> {
+        let is_own = self.connection.is_own(id);
+        let tables = self.connection.lock();
+        let slot = match is_own {
+            true => tables.made.get(&id).map(|made| Arc::clone(&made.slot)),
+            false => tables.served.get(&id).and_then(|served| served.streams.receives.clone()),
+        };
+        drop(tables);
+        let Some(slot) = slot else { return Ok(None) };
+        match slot.item(reader)? {
+            Taken::NoRoom(status) => return Ok(Some((slot, status))),
+            Taken::Over if is_own => self.connection.give_up(id),
+            // What is wrong with an item of a caller is told to the handler.
+            Taken::Over | Taken::Yes => {}
+        }
+        Ok(None)
+    }
+
+    /// Ends a stream for whose item there was no memory for long.
+    fn refuse_item(&self, id: u32, slot: &dyn Receive, refusal: Status) {
+        slot.fail(Failure::Status(refusal));
         if self.connection.is_own(id) {
-            let slot = self.connection.lock().made.get(&id).map(|made| Arc::clone(&made.slot));
-            if let Some(slot) = slot
-                && !slot.item(reader)?
-            {
-                self.connection.give_up(id);
-            }
-            return Ok(());
+            self.connection.give_up(id);
         }
-        let stream =
-            self.connection.lock().served.get(&id).and_then(|served| served.streams.receives.clone());
-        if let Some(stream) = stream {
-            // What is wrong with an item is told to the handler.
-            stream.item(reader)?;
-        }
-        Ok(())
     }
 
     fn half_close(&self, id: u32) {

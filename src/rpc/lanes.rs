@@ -35,6 +35,7 @@ pub(crate) struct Lanes {
 #[derive(Debug, Default)]
 struct Queue {
     batches: VecDeque<Batch>,
+    bytes: usize,
     /// Bytes of the frames that have taken no room.
     roomless: usize,
     /// Those of them in short ones.
@@ -70,6 +71,7 @@ impl Lanes {
         let queue = &mut self.lanes[lane as usize];
         let longest = joining.longest.min(MESSAGE);
         let roomless = if room.is_none() { frame.len() } else { 0 };
+        queue.bytes += frame.len();
         let short = if frame.len() <= SHORT { roomless } else { 0 };
         queue.roomless += roomless;
         queue.short += short;
@@ -83,6 +85,7 @@ impl Lanes {
                 }
                 last.roomless += roomless;
                 last.short += short;
+                queue.bytes += between.len();
                 self.bytes += between.len() + frame.len();
             }
             _ => {
@@ -107,6 +110,7 @@ impl Lanes {
         queue.taken += 1;
         self.bytes -= batch.frames.len();
         self.long -= long(&batch.frames);
+        queue.bytes -= batch.frames.len();
         queue.roomless -= batch.roomless;
         queue.short -= batch.short;
         Some(batch)
@@ -139,9 +143,9 @@ impl Lanes {
         self.roomless(Lane::Control) + self.lanes[Lane::Items as usize].short
     }
 
-    /// Returns how many bytes wait that handlers bring about: answers, ends of streams.
+    /// Returns how many bytes wait that handlers bring about: answers, items and ends of streams.
     pub(crate) fn results(&self) -> usize {
-        self.roomless(Lane::Answers) + self.roomless(Lane::Items)
+        self.roomless(Lane::Answers) + self.lanes[Lane::Items as usize].bytes
     }
 
     /// Returns how many bytes wait in a lane that have taken no room.
@@ -167,7 +171,7 @@ impl Lanes {
     /// Drops what waits.
     pub(crate) fn clear(&mut self) {
         for queue in &mut self.lanes {
-            (queue.batches, queue.roomless, queue.short) = (VecDeque::new(), 0, 0);
+            *queue = Queue { taken: queue.taken, ..Queue::default() };
         }
         (self.bytes, self.long) = (0, 0);
     }

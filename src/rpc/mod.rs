@@ -35,6 +35,7 @@ mod running;
 mod sending;
 mod serve;
 mod service;
+mod shortage;
 mod spans;
 mod spawned;
 mod stats;

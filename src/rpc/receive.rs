@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use converse_core::ConvertError;
+use converse_core::{ConvertError, ConvertErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -24,15 +24,26 @@ use crate::{
 pub(crate) trait Receive: Send + Sync {
     /// Tells whether it waits for a stream.
     fn is_stream(&self) -> bool;
-    /// Takes an item of a stream, and reads its frame to the end; `false` when the stream is over by that, and its
-    /// sender should know.
-    fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame>;
+    /// Takes an item of a stream, and reads its frame to the end. Where there is no memory for it, nothing has happened,
+    /// and the frame can be read again later.
+    fn item(&self, reader: &mut Reader<'_>) -> Result<Taken, BadFrame>;
     /// Takes the answer, which ends the call.
     fn ok(&self, reader: &mut Reader<'_>);
     /// Ends a stream that no answer ends.
     fn close(&self);
     /// Ends the call otherwise.
     fn fail(&self, failure: Failure);
+}
+
+/// What became of an item.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is done with.
+    Yes,
+    /// The stream is over by it, and its sender should know.
+    Over,
+    /// There is no memory for it, as the status says.
+    NoRoom(Status),
 }
 
 /// Why a call ends without an answer.
@@ -119,11 +130,11 @@ where
         false
     }
 
-    fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame> {
+    fn item(&self, reader: &mut Reader<'_>) -> Result<Taken, BadFrame> {
         reader.finish()?;
         let status = Status::new(Code::INTERNAL, "the callee answers with a stream");
         self.set(Err(CallError::Status(status)), None);
-        Ok(false)
+        Ok(Taken::Over)
     }
 
     fn close(&self) {}
@@ -335,24 +346,30 @@ where
         true
     }
 
-    fn item(&self, reader: &mut Reader<'_>) -> Result<bool, BadFrame> {
+    fn item(&self, reader: &mut Reader<'_>) -> Result<Taken, BadFrame> {
         // Nothing is decoded that nobody may have.
         let value = match self.admits() {
             Admission::Open => decode::payload(reader, &self.account),
             Admission::Shut => {
                 let text = "more items or bytes than there was credit for";
                 self.end(Err(CallError::Status(Status::new(Code::RESOURCE_EXHAUSTED, text))));
-                return Ok(false);
+                return Ok(Taken::Over);
             }
-            Admission::Over => return Ok(true),
+            Admission::Over => return Ok(Taken::Yes),
         };
+        if let Err(error) = &value
+            && error.kind() == ConvertErrorKind::TooLarge
+        {
+            let status = decode::refusal(Code::RESOURCE_EXHAUSTED, "no memory for an item", error);
+            return Ok(Taken::NoRoom(status));
+        }
         let bytes = bytes_of(reader.finish()?.len);
-        let goes_on = value.is_ok();
+        let taken = if value.is_ok() { Taken::Yes } else { Taken::Over };
         match value {
             Ok((value, charge)) => self.keep(Unread::new(value), charge, bytes),
             Err(error) => self.end(Err((self.unfit)(error))),
         }
-        Ok(goes_on)
+        Ok(taken)
     }
 
     fn ok(&self, _: &mut Reader<'_>) {

@@ -1,0 +1,69 @@
+//! How long an item waits for memory. Knows no item.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Time in which memory for an item may be found; then its stream is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Time until an item is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The wait of an item, and of all frames behind it, for what is held to be taken.
+#[derive(Debug, Default)]
+pub(crate) struct Shortage {
+    since: Option<Instant>,
+    /// When the item is tried again; `None` when it may be now.
+    retry: Option<Instant>,
+}
+
+impl Shortage {
+    /// Begins to wait, or goes on; `false` when the wait was too long.
+    pub(crate) fn begins(&mut self) -> bool {
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        let goes_on = now.saturating_duration_since(since) < PATIENCE;
+        self.retry = goes_on.then_some(now + PAUSE);
+        goes_on
+    }
+
+    /// Ends the wait.
+    pub(crate) fn end(&mut self) {
+        (self.since, self.retry) = (None, None);
+    }
+
+    /// Tells whether nothing is tried now.
+    pub(crate) fn waits(&self) -> bool {
+        self.retry.is_some()
+    }
+
+    /// Returns when the item is tried again.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.retry
+    }
+
+    /// Lets the item be tried again, when it is time.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.retry.take_if(|retry| *retry <= now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_item_is_tried_again_and_again_but_not_for_ever() {
+        let (mut shortage, begun) = (Shortage::default(), Instant::now());
+        assert!(!shortage.waits());
+        while shortage.begins() {
+            assert!(shortage.waits());
+            tokio::time::sleep_until(shortage.due().unwrap_or(begun)).await;
+            shortage.expire(Instant::now());
+            assert!(!shortage.waits());
+        }
+        assert_eq!(begun.elapsed(), PATIENCE);
+        shortage.end();
+        assert!(shortage.begins());
+    }
+}
