@@ -345,6 +345,7 @@ impl Connection {
         drop(adopted);
         self.rooms.close();
         self.deadlines.end();
+        self.codec.end();
         self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();

@@ -216,6 +216,13 @@ impl Codec {
         }
     }
 
+    /// Lets go of what waits to be sent: the conversation has ended.
+    pub(crate) fn end(&self) {
+        if let Layout::JsonRpc(rpc) = &self.layout {
+            rpc.end();
+        }
+    }
+
     /// Takes the one frame that ends a call which was served, just before it is sent, and gives what is to be sent.
     pub(crate) fn commit(&self, id: u32, frame: Vec<u8>) -> Option<Vec<u8>> {
         match &self.layout {

@@ -79,6 +79,11 @@ impl Batches {
         self.complete(number)
     }
 
+    /// Drops all batches: nothing is sent any more.
+    pub(super) fn clear(&mut self) {
+        self.open = HashMap::new();
+    }
+
     fn complete(&mut self, number: u64) -> Option<Vec<u8>> {
         self.open.get(&number).filter(|batch| batch.is_read && batch.awaited == 0)?;
         let mut replies = self.open.remove(&number)?.replies;

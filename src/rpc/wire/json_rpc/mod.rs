@@ -89,6 +89,11 @@ impl JsonRpc {
         state.batches.answer(batch, &writer::fault(converter, Some(&call.id), BATCH_REPLIES_TOO_LONG))
     }
 
+    /// Lets go of what waits to be sent.
+    pub(super) fn end(&self) {
+        self.lock().batches.clear();
+    }
+
     /// Takes back a call of this end that was not sent.
     pub(super) fn forget(&self, id: u32) {
         self.lock().made.end(id);
