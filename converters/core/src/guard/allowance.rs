@@ -40,6 +40,7 @@ thread_local! {
 /// assert_eq!(bytes, 4_000);
 /// # Ok::<_, Error>(())
 /// ```
+#[inline]
 pub fn within<R>(bytes: usize, decode: impl FnOnce() -> R) -> (R, usize) {
     let scope = Scope::open(bytes);
     let value = decode();
@@ -56,6 +57,7 @@ struct Scope {
 }
 
 impl Scope {
+    #[inline]
     fn open(bytes: usize) -> Self {
         let around = left();
         let bytes = bytes.min(around).min(NO_SCOPE - 1);
@@ -63,12 +65,14 @@ impl Scope {
         Self { around, bytes }
     }
 
+    #[inline]
     fn made(&self) -> usize {
         self.bytes.saturating_sub(left())
     }
 }
 
 impl Drop for Scope {
+    #[inline]
     fn drop(&mut self) {
         let left = if self.around == NO_SCOPE { NO_SCOPE } else { self.around.saturating_sub(self.made()) };
         set_left(left);
