@@ -15,7 +15,7 @@ use crate::{
     frame::{CloseCode, CloseReason, Role},
     rpc::{
         Router, connection::Connection, error::End, frames::Walk, lanes::Lane, patience::Patience,
-        running::Running, wire::Control,
+        running::Running, tables::Tables, wire::Control,
     },
     session::Session,
 };
@@ -120,7 +120,9 @@ impl Conversation {
         if self.handlers_first {
             self.run_handlers(cx);
         }
-        while !self.connection.turn.step() {
+        // The first round is no step: a message of as many frames as a turn has steps is handled in one.
+        let mut is_over = self.connection.turn.is_over();
+        while !is_over {
             self.connection.runs(cx);
             if self.receive(cx)? == Received::End {
                 return Poll::Ready(Ok(()));
@@ -129,12 +131,14 @@ impl Conversation {
             self.run_handlers(cx);
             self.keep_time(cx)?;
             self.send(cx)?;
-            if self.connection.turn.is_over() {
+            // Without a message and without handlers all has been looked at: it may rest, though its turn is over.
+            if self.connection.turn.is_over() && (self.walk.is_some() || !self.running.is_empty()) {
                 break;
             }
             if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) && !self.is_released() {
                 return Poll::Pending;
             }
+            is_over = self.connection.turn.step();
         }
         // There is more to do, and others have their turn first.
         self.connection.sender.give_way(cx);
@@ -239,8 +243,7 @@ impl Conversation {
     }
 
     /// Tells whether this end goes away and has nothing left to do.
-    pub(super) fn is_gone(&self) -> bool {
-        let tables = self.connection.lock();
+    pub(super) fn is_gone(&self, tables: &Tables) -> bool {
         let notifications = self.connection.counters.notifications.load(Relaxed);
         // What else runs sends the streams of this end's own calls, which may never end.
         tables.goes.is_some() && tables.served.is_empty() && notifications == 0 && tables.lanes.is_empty()
