@@ -124,6 +124,9 @@ fn greedy() -> Vec<Vec<u8>> {
 }
 
 /// Runs an attack with and without compression, and prints what was held.
+/// Ends the name of what is played against handlers in tasks of their own.
+const SPAWNED: &str = "handlers in tasks of their own";
+
 fn measured(what: &str, subprotocol: &'static str, messages: Vec<Vec<u8>>, reads: bool) -> Vec<Held> {
     measured_with(what, subprotocol, &messages, reads, |frame| frame)
 }
@@ -146,7 +149,8 @@ fn measured_with(
             let wire: usize = frames.iter().map(Vec::len).sum();
             let frames: Vec<_> = frames.into_iter().map(Arc::new).collect();
             let sendable = frames.len();
-            let server = Server::new(packing.options()).rpc("/", router());
+            let router = if what.ends_with(SPAWNED) { router().spawned() } else { router() };
+            let server = Server::new(packing.options()).rpc("/", router);
             let held = hostile::attack(&HEAP, server, packing, vec![Attack { subprotocol, frames, reads }]);
             println!(
                 "{what}, {packing:?}: {} KiB at the most, {} KiB kept; {} of {sendable} frames ({} KiB) sent, {:?}",
@@ -253,6 +257,12 @@ fn streams_to_the_caller_with_items_of_a_mebibyte_that_are_not_read() {
 #[test]
 fn answers_of_a_mebibyte_that_are_not_read() {
     is_bounded(&measured("64 answers that are not read", MESSAGE_PACK, calls(CALLS, "large", NONE), false));
+}
+
+#[test]
+fn answers_of_spawned_handlers_that_are_not_read() {
+    let what = format!("64 answers that are not read, {SPAWNED}");
+    is_bounded(&measured(&what, MESSAGE_PACK, calls(CALLS, "large", NONE), false));
 }
 
 #[test]

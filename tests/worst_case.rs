@@ -16,6 +16,7 @@ use converse::{
     Server, Session,
     rpc::{Router, Status},
 };
+use futures::stream;
 use heap::Heap;
 use hostile::{Attack, Held, KIB, MIB, Packing, alone, frame};
 use serde_json::Value;
@@ -157,7 +158,9 @@ fn all_together(what: &str, subprotocol: &'static str, frames: impl Fn(Packing) 
         let attacks = vec![Attack { subprotocol, frames, reads: false }; CONNECTIONS];
         let router = Router::new()
             .call("value", |_, (value,): (Value,)| held(value))
-            .call("bytes", |_, (bytes,): (Vec<u8>,)| held(bytes));
+            .call("bytes", |_, (bytes,): (Vec<u8>,)| held(bytes))
+            .call("large", |_, _: [(); 0]| async { Ok::<_, Status>("x".repeat(MIB / 2)) })
+            .stream("flow", |_, _: [(); 0]| stream::repeat_with(|| Ok::<_, Status>("x".repeat(MIB / 2))));
         let server = match subprotocol {
             "" => Server::new(packing.options()).route("/", silent),
             _ => Server::new(packing.options()).rpc("/", router),
@@ -206,4 +209,14 @@ fn connections_with_values_that_are_held() {
         let hello = [packing.message(2, HELLO), packing.message(2, &call(99, "none", NONE))];
         hello.into_iter().chain(calls).collect()
     });
+}
+
+#[test]
+fn connections_whose_answers_and_items_are_not_read() {
+    for method in ["large", "flow"] {
+        all_together(&format!("40 connections of {method} answers"), "converse.v1.msgpack", |packing| {
+            let calls: Vec<u8> = (0..32).flat_map(|n| call(id(n), method, NONE)).collect();
+            vec![packing.message(2, HELLO), packing.message(2, &calls)]
+        });
+    }
 }

@@ -12,7 +12,7 @@ use crate::rpc::{
     running::Task,
     spans,
     stats::count,
-    tables::{Served, ServedStreams, too_long},
+    tables::{Served, ServedStreams},
     wire::Control,
 };
 
@@ -74,8 +74,8 @@ impl Conversation {
         let codec = &self.connection.codec;
         let mut tables = self.connection.lock();
         let longest = tables.longest_message();
-        if frame.len() as u64 > longest {
-            frame = self.error(id, &Status::new(Code::RESOURCE_EXHAUSTED, too_long(frame.len(), longest)));
+        if let Err(refusal) = self.connection.load(frame.len(), longest) {
+            frame = self.error(id, &refusal);
         }
         if let Some(frame) = codec.commit(id, frame) {
             self.connection.queue(&mut tables, lane, frame, None);

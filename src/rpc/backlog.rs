@@ -1,11 +1,18 @@
 //! Whether so much waits for the peer that nothing is done which could bring more about. Knows no codec.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Waker},
 };
 
-use crate::rpc::{connection::Connection, lanes::Lanes};
+use crate::{
+    rpc::{connection::Connection, lanes::Lanes},
+    session::{Account, LITTLE},
+};
 
 /// What waits until the peer has taken what is there for it. Changed under the lock of the tables.
 #[derive(Debug)]
@@ -13,12 +20,25 @@ pub(crate) struct Backlog {
     most: usize,
     frames: AtomicBool,
     handlers: AtomicBool,
+    /// Bytes of answers that handlers in tasks of their own have made, and the conversation's task has not taken.
+    made: AtomicUsize,
+}
+
+/// An answer that was made in a task of its own, until the conversation's task has taken it.
+pub(crate) struct Made {
+    connection: Arc<Connection>,
+    bytes: usize,
 }
 
 impl Backlog {
     /// Lets so many bytes wait, before others wait for them.
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, frames: AtomicBool::new(false), handlers: AtomicBool::new(false) }
+        Self {
+            most,
+            frames: AtomicBool::new(false),
+            handlers: AtomicBool::new(false),
+            made: AtomicUsize::new(0),
+        }
     }
 
     /// Returns how many bytes may wait.
@@ -26,10 +46,14 @@ impl Backlog {
         self.most
     }
 
-    /// Takes note of what waits in the lanes.
-    pub(crate) fn note(&self, lanes: &Lanes) {
-        self.frames.store(lanes.responses() >= self.most, Relaxed);
-        self.handlers.store(lanes.results() >= self.most, Relaxed);
+    /// Takes note of what waits in the lanes. Where all connections together have no memory for that much, little is
+    /// enough.
+    pub(crate) fn note(&self, lanes: &Lanes, account: &Account) {
+        let is_much = |bytes: usize| {
+            bytes >= self.most || bytes >= LITTLE && bytes.saturating_add(account.sending_room()) < self.most
+        };
+        self.frames.store(is_much(lanes.responses()), Relaxed);
+        self.handlers.store(is_much(lanes.results()), Relaxed);
     }
 
     /// Tells whether the peer's frames wait, which could bring refusals and control frames about.
@@ -41,18 +65,47 @@ impl Backlog {
     pub(crate) fn holds_handlers(&self) -> bool {
         self.handlers.load(Relaxed)
     }
+
+    /// Tells whether handlers in tasks of their own wait.
+    fn holds_spawned(&self) -> bool {
+        self.holds_handlers() || self.made.load(Relaxed) >= self.most
+    }
+}
+
+impl Made {
+    pub(crate) fn new(connection: Arc<Connection>, bytes: usize) -> Self {
+        connection.backlog.made.fetch_add(bytes, Relaxed);
+        Self { connection, bytes }
+    }
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let backlog = &self.connection.backlog;
+        let before = backlog.made.fetch_sub(self.bytes, Relaxed);
+        if before >= backlog.most && before - self.bytes < backlog.most {
+            let waiting = std::mem::take(&mut self.connection.lock().waiting);
+            wake_all(waiting);
+        }
+    }
 }
 
 impl Connection {
     /// Tells whether a handler in a task of its own has to wait until the peer has taken what is there for it; then it
     /// is woken.
     pub(crate) fn waits_for_peer(&self, cx: &Context<'_>) -> bool {
-        if !self.backlog.holds_handlers() {
+        if !self.backlog.holds_spawned() {
             return false;
         }
         let mut tables = self.lock();
         // What is noted under the lock is not missed by who takes note of the end of the backlog under it.
-        let waits = self.backlog.holds_handlers() && tables.end.is_none();
+        let waits = self.backlog.holds_spawned() && tables.end.is_none();
         if waits && !tables.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             tables.waiting.push(cx.waker().clone());
         }

@@ -23,12 +23,12 @@ use crate::{
         credit::Credit,
         deadlines::Deadlines,
         error::{Disconnected, End},
-        lanes::{Joining, Lane},
+        lanes::Lane,
         receive::{Failure, Receive},
         rooms::{Room, Rooms},
         running::Running,
         stats::Counters,
-        tables::{Made, Tables, earlier, too_long},
+        tables::{Made, Tables, earlier},
         turn::Turn,
         window::Window,
         wire::{Codec, Control, Hello},
@@ -262,15 +262,6 @@ impl Connection {
         true
     }
 
-    /// Tells whether the peer takes a frame of so many bytes.
-    pub(crate) fn fits(&self, len: usize) -> Result<(), Status> {
-        let longest = self.lock().longest_message();
-        if len as u64 <= longest {
-            return Ok(());
-        }
-        Err(Status::new(Code::RESOURCE_EXHAUSTED, too_long(len, longest)))
-    }
-
     /// Gives a call up that nobody waits for any more.
     pub(crate) fn give_up(&self, id: u32) {
         let Some(made) = self.lock().made.remove(&id) else { return };
@@ -301,15 +292,6 @@ impl Connection {
         self.awake.store(true, Ordering::Release);
     }
 
-    /// Adds a frame to what waits to be sent; returns its position in the lane.
-    pub(crate) fn queue(&self, tables: &mut Tables, lane: Lane, frame: Vec<u8>, room: Room) -> u64 {
-        let longest = usize::try_from(tables.longest_message()).unwrap_or(usize::MAX);
-        let joining = Joining { separator: self.codec.separator(), longest };
-        let position = tables.lanes.push(lane, frame, room, joining);
-        self.backlog.note(&tables.lanes);
-        position
-    }
-
     /// Notes that the task is about to rest; `false` when something has come since it last looked that it can send, or
     /// that is due before its timer wakes it.
     pub(crate) fn rests(&self, slow: bool, room: usize, armed: Option<Instant>) -> bool {
@@ -336,8 +318,9 @@ impl Connection {
             .into_values()
             .map(|made| (Disconnected::new(lanes.has_left(Lane::Calls, made.position), &end), made))
             .collect();
+        let long = tables.lanes.long_bytes();
         tables.lanes.clear();
-        self.backlog.note(&tables.lanes);
+        self.backlog.note(&tables.lanes, self.account());
         let waiting = std::mem::take(&mut tables.waiting);
         tables.peer = None;
         drop(tables);
@@ -346,6 +329,8 @@ impl Connection {
         self.rooms.close();
         self.deadlines.end();
         self.codec.end();
+        self.account().set_sending(0);
+        self.account().subtract_frame(long);
         self.counters.dropped_handlers.fetch_add(notifications as u64, Ordering::Relaxed);
         for (disconnected, made) in failures {
             made.stop_sending();

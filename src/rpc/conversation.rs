@@ -37,6 +37,8 @@ pub(crate) struct Conversation {
     /// Whether handlers wait for the peer to take what is there for it.
     waits: bool,
     pub(super) patience: Patience,
+    /// Bytes that wait to be sent, as the account knows.
+    pub(super) sending: usize,
     /// Whether the peer's hello has come.
     pub(super) greeted: bool,
     hello_due: Option<Instant>,
@@ -69,6 +71,7 @@ impl Conversation {
             polls: 0,
             waits: false,
             patience: Patience::default(),
+            sending: 0,
             greeted: json_rpc,
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
             ping_due: None,
@@ -122,17 +125,20 @@ impl Conversation {
         }
         // The first round is no step: a message of as many frames as a turn has steps is handled in one.
         let mut is_over = self.connection.turn.is_over();
-        while !is_over {
+        loop {
             self.connection.runs(cx);
-            if self.receive(cx)? == Received::End {
-                return Poll::Ready(Ok(()));
+            if !is_over {
+                if self.receive(cx)? == Received::End {
+                    return Poll::Ready(Ok(()));
+                }
+                self.adopt();
+                self.run_handlers(cx);
             }
-            self.adopt();
-            self.run_handlers(cx);
             self.keep_time(cx)?;
             self.send(cx)?;
-            // Without a message and without handlers all has been looked at: it may rest, though its turn is over.
-            if self.connection.turn.is_over() && (self.walk.is_some() || !self.running.is_empty()) {
+            // Where all was looked at, and neither a message nor a handler is left, it may rest behind its last step.
+            let is_left = is_over || self.walk.is_some() || !self.running.is_empty();
+            if is_left && self.connection.turn.is_over() {
                 break;
             }
             if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) && !self.is_released() {

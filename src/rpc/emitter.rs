@@ -12,12 +12,15 @@ use std::{
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 
-use crate::rpc::{
-    Code, ServiceError, Status,
-    connection::Connection,
-    credit::Credit,
-    rooms::{ItemTurn, waits_within},
-    wire::Envelope,
+use crate::{
+    rpc::{
+        Code, ServiceError, Status,
+        connection::Connection,
+        credit::Credit,
+        rooms::{ItemTurn, waits_within},
+        wire::Envelope,
+    },
+    session::Load,
 };
 
 /// Sends the values of a stream to the other end, as fast as its credit and the connection allow.
@@ -28,6 +31,9 @@ pub struct Emitter<T, E = Status> {
     credit: Option<Arc<Credit>>,
     types: PhantomData<fn() -> (T, E)>,
 }
+
+/// An item's frame, and what counts it until it is in its lane.
+type Encoded = (Vec<u8>, Load);
 
 impl<T, E> Emitter<T, E> {
     pub(crate) fn new(connection: Arc<Connection>, id: u32, credit: Option<Arc<Credit>>) -> Self {
@@ -104,23 +110,24 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
         &self,
         stream: Pin<&mut impl Stream<Item = Result<T, E>>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Vec<u8>, Status>>> {
+    ) -> Poll<Option<Result<Encoded, Status>>> {
         stream.poll_next(cx).map(|item| item.map(|item| self.encode_item(item)))
     }
 
-    fn encode_item(&self, item: Result<T, E>) -> Result<Vec<u8>, Status> {
+    fn encode_item(&self, item: Result<T, E>) -> Result<Encoded, Status> {
         match item {
             Ok(value) => self.encode(&value),
             Err(error) => Err(error.into_status(self.connection.codec.converter())),
         }
     }
 
-    fn encode(&self, value: &T) -> Result<Vec<u8>, Status> {
+    fn encode(&self, value: &T) -> Result<Encoded, Status> {
         let encoded = self.connection.codec.frame(Envelope::Item { id: self.id }, value);
         let frame = encoded
             .map_err(|error| Status::new(Code::INTERNAL, format!("an item does not encode: {error}")))?;
-        self.connection.fits(frame.len())?;
-        Ok(frame)
+        let longest = self.connection.lock().longest_message();
+        let load = self.connection.load(frame.len(), longest)?;
+        Ok((frame, load))
     }
 }
 
@@ -143,8 +150,10 @@ impl<T, E> Emitter<T, E> {
         self.connection.rooms.turn().await.map_err(|_| over())
     }
 
-    async fn emit(&self, turn: &ItemTurn<'_>, frame: Vec<u8>) -> Result<(), Status> {
+    async fn emit(&self, turn: &ItemTurn<'_>, (frame, load): Encoded) -> Result<(), Status> {
         let room = turn.room(frame.len()).await;
+        // From here on the lane counts it.
+        drop(load);
         match room.is_ok_and(|room| self.connection.emit(self.credit.as_deref(), frame, room)) {
             true => Ok(()),
             false => Err(over()),

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::rpc::rooms::Room;
+use crate::{rpc::rooms::Room, session::LITTLE};
 
-/// How many bytes of frames share a message.
-const MESSAGE: usize = 16 * 1024;
+/// How many bytes of frames share a message. A longer frame is counted by its connection's account.
+const MESSAGE: usize = LITTLE;
 
 /// Which frames pass which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) enum Lane {
 pub(crate) struct Lanes {
     lanes: [Queue; 4],
     bytes: usize,
+    /// Those of them in messages of more than [`MESSAGE`].
+    long: usize,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,7 @@ impl Lanes {
                     frame.shrink_to_fit();
                 }
                 self.bytes += frame.len();
+                self.long += long(&frame);
                 queue.batches.push_back(Batch { frames: frame, room, roomless });
             }
         }
@@ -93,6 +96,7 @@ impl Lanes {
         let batch = queue.batches.pop_front()?;
         queue.taken += 1;
         self.bytes -= batch.frames.len();
+        self.long -= long(&batch.frames);
         queue.roomless -= batch.roomless;
         Some(batch)
     }
@@ -133,6 +137,16 @@ impl Lanes {
         self.lanes[lane as usize].roomless
     }
 
+    /// Returns how many bytes wait in messages of several frames, or of one that could have been joined by others.
+    pub(crate) fn short_bytes(&self) -> usize {
+        self.bytes - self.long_bytes()
+    }
+
+    /// Returns how many bytes wait in frames that are messages of their own.
+    pub(crate) fn long_bytes(&self) -> usize {
+        self.long
+    }
+
     /// Returns how many bytes wait.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -143,8 +157,13 @@ impl Lanes {
         for queue in &mut self.lanes {
             (queue.batches, queue.roomless) = (VecDeque::new(), 0);
         }
-        self.bytes = 0;
+        (self.bytes, self.long) = (0, 0);
     }
+}
+
+/// Returns how many bytes a message has that holds one long frame; 0 for others.
+fn long(frames: &[u8]) -> usize {
+    if frames.len() > MESSAGE { frames.len() } else { 0 }
 }
 
 /// How many lanes frames are taken from.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::rpc::{Context, Status, running::Handling};
+use crate::rpc::{Context, Status, backlog::Made, running::Handling};
 
 /// One function around every call, of each kind, on either side: it looks at a call, lets it go on, refuses it, or
 /// changes what becomes of it.
@@ -76,10 +76,12 @@ impl fmt::Debug for Next<'_> {
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) frame: Vec<u8>,
+    /// What counts it until it is taken, where it was made in a task of its own.
+    pub(crate) _made: Option<Made>,
 }
 
 impl Reply {
     pub(crate) fn new(frame: Vec<u8>) -> Self {
-        Self { frame }
+        Self { frame, _made: None }
     }
 }

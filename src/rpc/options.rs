@@ -130,10 +130,12 @@ impl Options {
         self
     }
 
-    /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length. Beyond it
-    /// no frame of the peer is handled that could bring more refusals about, and no handler is continued that could
-    /// bring more answers about, until the peer has read some; when it takes nothing for 10 s, the connection is closed
-    /// with 4008. Default: 256 KiB.
+    /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length; with
+    /// [`Router::spawned`](crate::rpc::Router::spawned), an answer of each call in flight.
+    ///
+    /// Beyond it no frame of the peer is handled that could bring more refusals about, and no handler is continued that
+    /// could bring more answers about, until the peer has read some; when it takes nothing for 10 s, the connection is
+    /// closed with 4008. Default: 256 KiB.
     #[must_use]
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.max_queued = bytes.max(1);

@@ -1,13 +1,18 @@
-//! What a conversation's task gives the session to send, and when. Knows no frame.
+//! What waits to be sent, and what of it a conversation's task gives the session. Knows no codec's words.
 
 use std::task::Context;
 
 use crate::{
     rpc::{
+        Code, Status,
         backlog::wake_all,
+        connection::Connection,
         conversation::{Conversation, Fatal},
+        lanes::{Joining, Lane},
+        rooms::Room,
+        tables::{Tables, too_long},
     },
-    session::{SendErrorKind, SessionError},
+    session::{Load, SendErrorKind, SessionError},
 };
 
 /// Bytes that wait in the session before calls and stream items wait here, where answers can still pass them.
@@ -19,6 +24,7 @@ impl Conversation {
         while self.send_next(cx)? {
             self.patience.end();
         }
+        self.account_for_sending();
         match self.is_held() {
             true => self.patience.begin(self.connection.sender.queued_bytes()),
             false => self.patience.end(),
@@ -36,13 +42,26 @@ impl Conversation {
         Ok(())
     }
 
+    /// Tells the account what waits for a peer that reads too slowly. What leaves at once is not worth it.
+    fn account_for_sending(&mut self) {
+        let waits = self.flushed.is_some() && self.connection.account().has_pool();
+        let bytes = match waits {
+            true => self.connection.lock().lanes.short_bytes() + self.connection.sender.queued_bytes(),
+            false => 0,
+        };
+        if std::mem::replace(&mut self.sending, bytes) != bytes {
+            self.connection.account().set_sending(bytes);
+        }
+    }
+
     /// Gives the session the next message; tells whether there was one.
     fn send_next(&mut self, cx: &mut Context<'_>) -> Result<bool, Fatal> {
         let queued = self.connection.sender.queued_bytes();
         let (slow, room) = (self.is_slow(queued, cx), self.room_beside(queued));
         let mut tables = self.connection.lock();
         let Some(batch) = tables.lanes.pop(slow, room) else { return Ok(false) };
-        self.connection.backlog.note(&tables.lanes);
+        self.connection.account().subtract_frame(batch.frames.len());
+        self.connection.backlog.note(&tables.lanes, self.connection.account());
         let waiting = match self.connection.backlog.holds_handlers() {
             true => Vec::new(),
             false => std::mem::take(&mut tables.waiting),
@@ -96,5 +115,30 @@ impl Conversation {
             0 => usize::MAX,
             queued => self.connection.backlog.most().saturating_sub(queued),
         }
+    }
+}
+
+impl Connection {
+    /// Adds a frame to what waits to be sent; returns its position in the lane.
+    pub(crate) fn queue(&self, tables: &mut Tables, lane: Lane, frame: Vec<u8>, room: Room) -> u64 {
+        let longest = usize::try_from(tables.longest_message()).unwrap_or(usize::MAX);
+        let joining = Joining { separator: self.codec.separator(), longest };
+        self.account().add_frame(frame.len());
+        let position = tables.lanes.push(lane, frame, room, joining);
+        self.backlog.note(&tables.lanes, self.account());
+        position
+    }
+
+    /// Counts a frame that is to be sent.
+    ///
+    /// # Errors
+    /// When it is longer than the peer takes, or when there is no memory for it until the peer has read it.
+    pub(crate) fn load(&self, len: usize, longest: u64) -> Result<Load, Status> {
+        let exhausted = |text| Status::new(Code::RESOURCE_EXHAUSTED, text);
+        if len as u64 > longest {
+            return Err(exhausted(too_long(len, longest)));
+        }
+        let load = self.account().load(len);
+        load.ok_or_else(|| exhausted(format!("there is no memory for {len} bytes that wait to be sent")))
     }
 }

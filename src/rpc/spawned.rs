@@ -16,6 +16,7 @@ use tracing::{Instrument, Span};
 
 use crate::rpc::{
     Code, Reply, Status,
+    backlog::Made,
     connection::Connection,
     running::{Handling, Work},
 };
@@ -69,10 +70,14 @@ impl Future for Spawned {
         if this.connection.waits_for_peer(cx) {
             return Poll::Pending;
         }
-        match this.in_place {
+        let polled = match this.in_place {
             true => block_in_place(|| this.work.poll(cx)),
             false => this.work.poll(cx),
-        }
+        };
+        polled.map_ok(|reply| {
+            let made = Made::new(Arc::clone(&this.connection), reply.frame.len());
+            Reply { _made: Some(made), ..reply }
+        })
     }
 }
 

@@ -17,7 +17,8 @@ pub struct Stats {
     /// Bytes of frames that were accepted and have not left.
     pub queued_bytes: usize,
     /// Bytes of what was received and is not done with: arguments of running calls, items and answers that wait, messages
-    /// under way. See [`SessionOptions::memory`](crate::SessionOptions::memory).
+    /// under way. Where a [`Server`](crate::Server) or [`Client`](crate::Client) bounds the memory of all connections, also
+    /// what waits to be sent to a peer that reads slowly. See [`SessionOptions::memory`](crate::SessionOptions::memory).
     pub held_bytes: usize,
     /// Calls of the peer that were answered, since the beginning.
     pub served: u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
+use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message, guard::ChargeGuard};
 use serde::{
     Deserializer, Serialize,
     de::{DeserializeSeed, Error as _},
@@ -47,14 +47,14 @@ impl ContentConverter for CustomConverter {
     where
         S: DeserializeSeed<'de>,
     {
-        take(seed, |visit| self.0.decode(visit, bytes))
+        take(seed, bytes.len(), |visit| self.0.decode(visit, bytes))
     }
 
     fn decode_text_seed<'de, S>(&self, seed: S, text: &'de str) -> Result<S::Value, ConvertError>
     where
         S: DeserializeSeed<'de>,
     {
-        take(seed, |visit| self.0.decode_text(visit, text))
+        take(seed, text.len(), |visit| self.0.decode_text(visit, text))
     }
 
     fn decode_prefix_seed<'de, S>(&self, seed: S, bytes: &'de [u8]) -> Result<(S::Value, usize), ConvertError>
@@ -62,7 +62,7 @@ impl ContentConverter for CustomConverter {
         S: DeserializeSeed<'de>,
     {
         let mut len = 0;
-        let value = take(seed, |visit| {
+        let value = take(seed, bytes.len(), |visit| {
             len = self.0.decode_prefix(visit, bytes)?;
             Ok(())
         })?;
@@ -82,20 +82,24 @@ impl ContentConverter for CustomConverter {
 type Visit<'a, 'de> =
     &'a mut dyn FnMut(&mut dyn erased_serde::Deserializer<'de>) -> Result<(), erased_serde::Error>;
 
-/// Takes a seed's value out of what the converter visits.
+/// Takes a seed's value out of what the converter visits, and charges it: here its type is known.
 fn take<'de, S: DeserializeSeed<'de>>(
     seed: S,
+    len: usize,
     decode: impl FnOnce(Visit<'_, 'de>) -> Result<(), ConvertError>,
 ) -> Result<S::Value, ConvertError> {
+    let guard = ChargeGuard::new(len);
     let mut seed = Some(seed);
     let mut value = None;
     let mut visit = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
         if let Some(seed) = seed.take() {
-            value = Some(seed.deserialize(deserializer)?);
+            value = Some(guard.deserialize(seed, deserializer)?);
         }
         Ok(())
     };
-    decode(&mut visit)?;
+    if let Err(error) = decode(&mut visit) {
+        return Err(guard.into_error(error));
+    }
     value.ok_or_else(|| ConvertError::new(ConvertErrorKind::Decode, "the converter decoded nothing"))
 }
 

@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
 pub use incoming::{Incoming, IncomingDeserialized};
-pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, Pool};
+pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, LITTLE, Load, Pool};
 pub use options::{Limits, SessionOptions};
 pub use overflow::{ConflateKey, Overflow};
 pub use raw::RawSession;
@@ -64,7 +64,8 @@ use crate::{
 /// panics.
 ///
 /// While the owner does something else, what it sent leaves, pings are answered, and a Close frame of
-/// the peer is answered, as long as no more than the receive queue waits to be received.
+/// the peer is answered, as long as no more than the receive queue waits to be received, and there is memory to read on
+/// (see [`Server::memory`](crate::Server::memory)).
 pub struct Session {
     sender: Sender,
     /// What was received and not asked for yet.

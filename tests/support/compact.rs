@@ -51,6 +51,10 @@ pub fn notify(method: &str, args: &[u8]) -> Vec<u8> {
     [&[0x93, 2][..], &text(method), args].concat()
 }
 
+pub fn item(id: u32, value: &[u8]) -> Vec<u8> {
+    [&[0x93, 5][..], &number(id), value].concat()
+}
+
 pub fn end(id: u32) -> Vec<u8> {
     [&[0x92, 6][..], &number(id)].concat()
 }

@@ -9,10 +9,13 @@ use std::sync::{
     },
 };
 
-use crate::session::memory::{Charge, Pool};
+use crate::session::memory::{Charge, Load, Pool};
 
 /// What a connection holds up to here is never asked of the pool, in bytes.
 pub(crate) const FLOOR: usize = 64 * 1024;
+
+/// What may wait to be sent to a connection whatever the pool has, in bytes.
+pub(crate) const LITTLE: usize = 16 * 1024;
 
 /// What one connection holds, in bytes.
 ///
@@ -22,19 +25,21 @@ pub(crate) const FLOOR: usize = 64 * 1024;
 pub(crate) struct Account {
     /// What charges may come to.
     limit: AtomicUsize,
-    /// What was received and what is charged.
+    /// What was received, what is charged, and what waits to be sent.
     held: AtomicUsize,
     charged: AtomicUsize,
     /// What was received and waits.
     received: AtomicUsize,
+    /// What waits to be sent.
+    sending: AtomicUsize,
     pool: Option<Arc<Pool>>,
 }
 
 impl Account {
     /// Builds an account that holds nothing, and charges no more than `limit`.
     pub(crate) fn new(limit: usize, pool: Option<Arc<Pool>>) -> Arc<Self> {
-        let [held, charged, received] = [0, 0, 0].map(AtomicUsize::new);
-        Arc::new(Self { limit: AtomicUsize::new(limit), held, charged, received, pool })
+        let [held, charged, received, sending] = [0, 0, 0, 0].map(AtomicUsize::new);
+        Arc::new(Self { limit: AtomicUsize::new(limit), held, charged, received, sending, pool })
     }
 
     /// Changes what charges may come to; those that are there stay.
@@ -86,7 +91,42 @@ impl Account {
 
     /// Sets what was received and waits. Never refused: it is there.
     pub(crate) fn set_received(&self, now: usize) {
-        let before = self.received.swap(now, AcqRel);
+        self.set(&self.received, now);
+    }
+
+    /// Sets what waits to be sent. Never refused: it is there.
+    pub(crate) fn set_sending(&self, now: usize) {
+        self.set(&self.sending, now);
+    }
+
+    /// Counts a long frame that is to be sent; `None` when the pool refuses it. A short one is no matter.
+    pub(crate) fn load(self: &Arc<Self>, bytes: usize) -> Option<Load> {
+        let bytes = if bytes > LITTLE && self.has_pool() { bytes } else { 0 };
+        let taken = bytes == 0 || self.grow(bytes, |pool, more, above| pool.try_take(more, above));
+        taken.then(|| Load::new(Arc::clone(self), bytes))
+    }
+
+    /// Counts a long frame that waits to be sent. Never refused: it is there.
+    pub(crate) fn add_frame(&self, bytes: usize) {
+        if bytes > LITTLE && self.has_pool() {
+            self.add(bytes);
+        }
+    }
+
+    /// Takes note that a frame does not wait any more.
+    pub(crate) fn subtract_frame(&self, bytes: usize) {
+        if bytes > LITTLE && self.has_pool() {
+            self.subtract(bytes);
+        }
+    }
+
+    /// Returns how many bytes more may wait to be sent: a little always, and above it what the pool has.
+    pub(crate) fn sending_room(&self) -> usize {
+        self.pool_room().max(LITTLE.saturating_sub(self.sending.load(Acquire)))
+    }
+
+    fn set(&self, gauge: &AtomicUsize, now: usize) {
+        let before = gauge.swap(now, AcqRel);
         match now.checked_sub(before) {
             Some(more) => self.add(more),
             None => self.subtract(before - now),
@@ -157,7 +197,7 @@ impl Account {
         }
     }
 
-    fn subtract(&self, bytes: usize) {
+    pub(super) fn subtract(&self, bytes: usize) {
         let held = self.held.fetch_sub(bytes, AcqRel);
         self.give_back(above_floor(held) - above_floor(held.saturating_sub(bytes)));
     }

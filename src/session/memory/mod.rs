@@ -3,10 +3,12 @@
 
 mod account;
 mod charge;
+mod load;
 mod pool;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use account::{Account, FLOOR};
+pub(crate) use account::{Account, FLOOR, LITTLE};
 pub(crate) use charge::Charge;
+pub(crate) use load::Load;
 pub(crate) use pool::{DEFAULT_MEMORY, Pool};

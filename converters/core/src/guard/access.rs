@@ -7,24 +7,23 @@ use serde::de::{
 };
 
 use super::{
-    allowance,
     decode::{Context, GuardedDeserializer},
     growth::{MapGrowth, VecGrowth},
     visitor::GuardedVisitor,
 };
 
 /// A seed that decodes under guard, into a place of its value's size.
-struct GuardedSeed<'g, S> {
+struct GuardedSeed<'g, S, const ONLY: bool> {
     inner: S,
-    context: Context<'g>,
+    context: Context<'g, ONLY>,
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for GuardedSeed<'_, S> {
+impl<'de, S: DeserializeSeed<'de>, const ONLY: bool> DeserializeSeed<'de> for GuardedSeed<'_, S, ONLY> {
     type Value = S::Value;
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(GuardedDeserializer::<_, S::Value>::new(inner, self.context))
+        self.inner.deserialize(GuardedDeserializer::<_, S::Value, ONLY>::new(inner, self.context))
     }
 }
 
@@ -38,7 +37,7 @@ impl Hint {
     }
 
     #[inline]
-    fn grant(&self, declared: Option<usize>, context: Context<'_>) -> Option<usize> {
+    fn grant<const ONLY: bool>(&self, declared: Option<usize>, context: Context<'_, ONLY>) -> Option<usize> {
         let granted = self.0.get().unwrap_or_else(|| context.grant(declared.unwrap_or_default()));
         self.0.set(Some(granted));
         declared.map(|declared| declared.min(granted))
@@ -52,18 +51,18 @@ impl Hint {
 }
 
 /// The elements of a sequence under guard, charged as those of a vector.
-pub(super) struct GuardedSeq<'g, A> {
+pub(super) struct GuardedSeq<'g, A, const ONLY: bool> {
     inner: A,
-    context: Context<'g>,
+    context: Context<'g, ONLY>,
     hint: Hint,
     growth: VecGrowth,
     /// How many more elements are paid for.
     room: usize,
 }
 
-impl<'g, A> GuardedSeq<'g, A> {
+impl<'g, A, const ONLY: bool> GuardedSeq<'g, A, ONLY> {
     #[inline]
-    pub(super) fn new(inner: A, context: Context<'g>) -> Self {
+    pub(super) fn new(inner: A, context: Context<'g, ONLY>) -> Self {
         Self { inner, context, hint: Hint::new(), growth: VecGrowth::default(), room: 0 }
     }
 
@@ -87,7 +86,7 @@ impl<'g, A> GuardedSeq<'g, A> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedSeq<'_, A> {
+impl<'de, A: SeqAccess<'de>, const ONLY: bool> SeqAccess<'de> for GuardedSeq<'_, A, ONLY> {
     type Error = A::Error;
 
     #[inline]
@@ -118,18 +117,18 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedSeq<'_, A> {
 }
 
 /// The entries of a map under guard, charged as those of a hash table or of a tree.
-pub(super) struct GuardedMap<'g, A> {
+pub(super) struct GuardedMap<'g, A, const ONLY: bool> {
     inner: A,
-    context: Context<'g>,
+    context: Context<'g, ONLY>,
     hint: Hint,
     growth: MapGrowth,
     /// How many more entries are paid for.
     room: usize,
 }
 
-impl<'g, A> GuardedMap<'g, A> {
+impl<'g, A, const ONLY: bool> GuardedMap<'g, A, ONLY> {
     #[inline]
-    pub(super) fn new(inner: A, context: Context<'g>) -> Self {
+    pub(super) fn new(inner: A, context: Context<'g, ONLY>) -> Self {
         Self { inner, context, hint: Hint::new(), growth: MapGrowth::new(), room: 0 }
     }
 
@@ -146,13 +145,13 @@ impl<'g, A> GuardedMap<'g, A> {
     fn grow<E: Error>(&mut self, value: Layout) -> Result<(), E> {
         let step = self.growth.grow(value, self.hint.granted());
         self.context.charge(step.bytes)?;
-        allowance::give_back(step.freed);
+        self.context.give_back(step.freed);
         self.room = step.room;
         Ok(())
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for GuardedMap<'_, A> {
+impl<'de, A: MapAccess<'de>, const ONLY: bool> MapAccess<'de> for GuardedMap<'_, A, ONLY> {
     type Error = A::Error;
 
     #[inline]
@@ -181,12 +180,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for GuardedMap<'_, A> {
 
 /// The fields of a struct or a tuple under guard. They lie in the value itself, so they cost nothing here, and their
 /// number is known, so there is no hint.
-pub(super) struct GuardedFields<'g, A> {
+pub(super) struct GuardedFields<'g, A, const ONLY: bool> {
     pub(super) inner: A,
-    pub(super) context: Context<'g>,
+    pub(super) context: Context<'g, ONLY>,
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedFields<'_, A> {
+impl<'de, A: SeqAccess<'de>, const ONLY: bool> SeqAccess<'de> for GuardedFields<'_, A, ONLY> {
     type Error = A::Error;
 
     #[inline]
@@ -195,7 +194,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for GuardedFields<'_, A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for GuardedFields<'_, A> {
+impl<'de, A: MapAccess<'de>, const ONLY: bool> MapAccess<'de> for GuardedFields<'_, A, ONLY> {
     type Error = A::Error;
 
     #[inline]
@@ -210,14 +209,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for GuardedFields<'_, A> {
 }
 
 /// An enum, and then its variant, under guard.
-pub(super) struct GuardedEnum<'g, A> {
+pub(super) struct GuardedEnum<'g, A, const ONLY: bool> {
     pub(super) inner: A,
-    pub(super) context: Context<'g>,
+    pub(super) context: Context<'g, ONLY>,
 }
 
-impl<'de, 'g, A: EnumAccess<'de>> EnumAccess<'de> for GuardedEnum<'g, A> {
+impl<'de, 'g, A: EnumAccess<'de>, const ONLY: bool> EnumAccess<'de> for GuardedEnum<'g, A, ONLY> {
     type Error = A::Error;
-    type Variant = GuardedEnum<'g, A::Variant>;
+    type Variant = GuardedEnum<'g, A::Variant, ONLY>;
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
@@ -227,7 +226,7 @@ impl<'de, 'g, A: EnumAccess<'de>> EnumAccess<'de> for GuardedEnum<'g, A> {
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for GuardedEnum<'_, A> {
+impl<'de, A: VariantAccess<'de>, const ONLY: bool> VariantAccess<'de> for GuardedEnum<'_, A, ONLY> {
     type Error = A::Error;
 
     #[inline]
@@ -244,7 +243,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for GuardedEnum<'_, A> {
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, inner: V) -> Result<V::Value, A::Error> {
         let context = self.context.container()?;
-        self.inner.tuple_variant(len, GuardedVisitor::<_, true> { inner, context })
+        self.inner.tuple_variant(len, GuardedVisitor::<_, true, ONLY> { inner, context })
     }
 
     #[inline]
@@ -254,6 +253,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for GuardedEnum<'_, A> {
         inner: V,
     ) -> Result<V::Value, A::Error> {
         let context = self.context.container()?;
-        self.inner.struct_variant(fields, GuardedVisitor::<_, true> { inner, context })
+        self.inner.struct_variant(fields, GuardedVisitor::<_, true, ONLY> { inner, context })
     }
 }

@@ -10,9 +10,15 @@ pub const DEFAULT_ALLOWANCE: usize = 4 << 20;
 /// What [`LEFT`] holds while nothing is limited.
 const NO_SCOPE: usize = usize::MAX;
 
+/// The most that a scope may have. [`LEFT`] is more only without one, or while what is left is set [`Aside`].
+const MAX_LIMIT: usize = isize::MAX as usize;
+
 thread_local! {
     /// The bytes that may still be made. Of a type without a destructor, so that a look costs a single load.
     static LEFT: Cell<usize> = const { Cell::new(NO_SCOPE) };
+
+    /// What is left while it is set [`Aside`].
+    static ASIDE: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs a closure within which decoding makes at most `bytes` of memory on this thread, and tells how much was made.
@@ -60,7 +66,8 @@ impl Scope {
     #[inline]
     fn open(bytes: usize) -> Self {
         let around = left();
-        let bytes = bytes.min(around).min(NO_SCOPE - 1);
+        let limit = if is_aside(around) { ASIDE.get() } else { around };
+        let bytes = bytes.min(limit).min(MAX_LIMIT);
         set_left(bytes);
         Self { around, bytes }
     }
@@ -74,8 +81,14 @@ impl Scope {
 impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
-        let left = if self.around == NO_SCOPE { NO_SCOPE } else { self.around.saturating_sub(self.made()) };
-        set_left(left);
+        let made = self.made();
+        if self.around <= MAX_LIMIT {
+            return set_left(self.around.saturating_sub(made));
+        }
+        if self.around != NO_SCOPE {
+            ASIDE.set(ASIDE.get().saturating_sub(made));
+        }
+        set_left(self.around);
     }
 }
 
@@ -88,6 +101,31 @@ fn left() -> usize {
 #[inline]
 fn set_left(bytes: usize) {
     LEFT.with(|left| left.set(bytes));
+}
+
+/// Tells whether what is left is set aside.
+#[inline]
+fn is_aside(left: usize) -> bool {
+    left > MAX_LIMIT && left != NO_SCOPE
+}
+
+/// What is left, set aside as long as this lives: the guards that are open charge nothing. Those that are opened
+/// meanwhile charge what was set aside, as does [`take_aside`].
+pub(super) struct Aside(());
+
+impl Aside {
+    /// Sets aside what is left of a scope. There is one: an [`Allowance`] is open.
+    pub(super) fn set() -> Self {
+        ASIDE.set(left().min(MAX_LIMIT));
+        set_left(NO_SCOPE - 1);
+        Self(())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        set_left(ASIDE.get());
+    }
 }
 
 /// What one payload may make: of the scope around it, if there is one, else of its own. It is open as long as this
@@ -103,10 +141,21 @@ impl Allowance {
     #[inline]
     pub(super) fn open(len: usize) -> Self {
         let around = left();
-        if around != NO_SCOPE {
+        if around <= MAX_LIMIT {
             return Self { around, limit: around };
         }
+        if around != NO_SCOPE {
+            return Self::fetch(around);
+        }
         let limit = if len > DEFAULT_ALLOWANCE / 4 { times_four(len) } else { DEFAULT_ALLOWANCE };
+        set_left(limit);
+        Self { around, limit }
+    }
+
+    /// Opens that of the scope which is set aside.
+    #[cold]
+    fn fetch(around: usize) -> Self {
+        let limit = ASIDE.get();
         set_left(limit);
         Self { around, limit }
     }
@@ -121,15 +170,18 @@ impl Allowance {
 impl Drop for Allowance {
     #[inline]
     fn drop(&mut self) {
-        if self.around == NO_SCOPE {
-            set_left(NO_SCOPE);
+        if self.around > MAX_LIMIT {
+            if self.around != NO_SCOPE {
+                ASIDE.set(left());
+            }
+            set_left(self.around);
         }
     }
 }
 
 #[cold]
 fn times_four(len: usize) -> usize {
-    len.saturating_mul(4).min(NO_SCOPE - 1)
+    len.saturating_mul(4).min(MAX_LIMIT)
 }
 
 /// Takes bytes from what is left, unless there are fewer.
@@ -147,6 +199,18 @@ pub(super) fn take(bytes: usize) -> bool {
 #[inline]
 pub(super) fn give_back(bytes: usize) {
     set_left(left().saturating_add(bytes).min(NO_SCOPE - 1));
+}
+
+/// Takes bytes from what is set aside, unless there are fewer.
+pub(super) fn take_aside(bytes: usize) -> bool {
+    let _open = Allowance::open(0);
+    take(bytes)
+}
+
+/// Gives bytes back that were taken from what is set aside.
+pub(super) fn give_back_aside(bytes: usize) {
+    let _open = Allowance::open(0);
+    give_back(bytes);
 }
 
 #[cfg(test)]
@@ -196,8 +260,7 @@ mod tests {
 
     #[test]
     fn a_payload_has_an_allowance_of_its_own_or_the_one_around_it() {
-        for (len, limit) in [(0, 4 << 20), (1 << 20, 4 << 20), (2 << 20, 8 << 20), (usize::MAX, NO_SCOPE - 1)]
-        {
+        for (len, limit) in [(0, 4 << 20), (1 << 20, 4 << 20), (2 << 20, 8 << 20), (usize::MAX, MAX_LIMIT)] {
             let allowance = Allowance::open(len);
             assert!(take(1));
             assert_eq!((left(), allowance.limit()), (limit - 1, limit));
@@ -210,5 +273,53 @@ mod tests {
             assert_eq!(allowance.limit(), 10);
         });
         assert_eq!(made, 1);
+    }
+
+    #[test]
+    fn what_is_set_aside_is_charged_by_those_who_ask_for_it() {
+        let ((), made) = within(10, || {
+            let aside = Aside::set();
+            assert!(take(1_000), "a guard that is open charges nothing");
+            assert!(take_aside(3) && !take_aside(8));
+            give_back_aside(1);
+            let nested = Allowance::open(2 << 20);
+            assert_eq!(nested.limit(), 8);
+            assert!(take(2) && !take(7) && take_aside(1));
+            drop(nested);
+            assert!(take(1_000));
+            assert_eq!(within(100, || [take(2), take(4)]), ([true, false], 2));
+            assert!(take_aside(3) && !take_aside(1));
+            drop(aside);
+            assert_eq!(left(), 0);
+        });
+        assert_eq!((made, left()), (10, NO_SCOPE));
+    }
+
+    #[test]
+    fn a_panic_puts_back_what_was_set_aside() {
+        let ((), made) = within(10, || {
+            let panicked = catch_unwind(|| {
+                let _aside = Aside::set();
+                let _nested = Allowance::open(0);
+                assert!(!take(4), "a panic");
+            });
+            assert!(panicked.is_err());
+            assert_eq!(left(), 6);
+        });
+        assert_eq!(made, 4);
+    }
+
+    #[test]
+    fn what_is_set_aside_can_be_set_aside_once_more() {
+        let ((), made) = within(10, || {
+            let _aside = Aside::set();
+            {
+                let _nested = Allowance::open(0);
+                let _again = Aside::set();
+                assert!(take(1_000) && take_aside(6) && !take_aside(5));
+            }
+            assert!(take(1_000) && take_aside(4) && !take_aside(1));
+        });
+        assert_eq!(made, 10);
     }
 }

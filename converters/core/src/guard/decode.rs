@@ -56,11 +56,24 @@ impl DecodeGuard {
         S: DeserializeSeed<'de>,
         D: Deserializer<'de>,
     {
-        let allowance = Allowance::open(self.hints.get());
-        self.limit.set(allowance.limit());
-        let context = Context { guard: self, depth: Depth::default() };
+        let _allowance = self.open();
+        let context = Context::<'_, false>::new(self);
         // The value itself goes where the caller puts it.
         seed.deserialize(GuardedDeserializer::<_, S::Value>::new(deserializer, context))
+    }
+
+    /// Opens what it may make. Before anything is decoded: then all of the payload is left for hints.
+    #[inline]
+    pub(super) fn open(&self) -> Allowance {
+        let allowance = Allowance::open(self.hints.get());
+        self.limit.set(allowance.limit());
+        allowance
+    }
+
+    /// Returns the verdict against a value that would have been too large.
+    pub(super) fn too_large(&self) -> Option<Refused> {
+        let is_passed = self.verdict.kind() == Some(ConvertErrorKind::TooLarge);
+        is_passed.then(|| Refused::TooLarge(self.limit.get()))
     }
 
     /// Builds the error of a decoding that failed: of the kind of the verdict, if one was passed, else
@@ -70,14 +83,20 @@ impl DecodeGuard {
     }
 }
 
-/// Where a deserializer stands, and under which guard.
+/// Where a deserializer stands, and under which guard: one that `ONLY` charges, and charges what is set aside, or one
+/// with all verdicts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Context<'g> {
+pub(super) struct Context<'g, const ONLY: bool> {
     guard: &'g DecodeGuard,
     depth: Depth,
 }
 
-impl Context<'_> {
+impl<'g, const ONLY: bool> Context<'g, ONLY> {
+    #[inline]
+    pub(super) fn new(guard: &'g DecodeGuard) -> Self {
+        Self { guard, depth: Depth::default() }
+    }
+
     #[inline]
     pub(super) fn accept<T, E: Error>(self, result: Result<T, Refused>) -> Result<T, E> {
         self.guard.verdict.accept(result, E::custom)
@@ -85,18 +104,31 @@ impl Context<'_> {
 
     #[inline]
     pub(super) fn container<E: Error>(self) -> Result<Self, E> {
+        if ONLY {
+            return Ok(self);
+        }
         self.accept(self.depth.container()).map(|depth| Self { depth, ..self })
     }
 
     #[inline]
     pub(super) fn layer<E: Error>(self) -> Result<Self, E> {
+        if ONLY {
+            return Ok(self);
+        }
         self.accept(self.depth.layer()).map(|depth| Self { depth, ..self })
     }
 
     /// Charges memory that is about to be made.
     #[inline]
     pub(super) fn charge<E: Error>(self, bytes: usize) -> Result<(), E> {
-        if allowance::take(bytes) { Ok(()) } else { Err(self.too_large()) }
+        let fits = if ONLY { allowance::take_aside(bytes) } else { allowance::take(bytes) };
+        if fits { Ok(()) } else { Err(self.too_large()) }
+    }
+
+    /// Gives back what was charged for memory that is gone.
+    #[inline]
+    pub(super) fn give_back(self, bytes: usize) {
+        if ONLY { allowance::give_back_aside(bytes) } else { allowance::give_back(bytes) }
     }
 
     #[cold]
@@ -108,6 +140,9 @@ impl Context<'_> {
     /// Grants as much of a size hint as the payload has bytes left for.
     #[inline]
     pub(super) fn grant(self, hint: usize) -> usize {
+        if ONLY {
+            return hint;
+        }
         let left = self.guard.hints.get();
         let granted = hint.min(left);
         self.guard.hints.set(left - granted);
@@ -119,15 +154,15 @@ impl Context<'_> {
 ///
 /// The value goes to a place the size of a `P`, which is charged already: an element of a vector, a field.
 #[derive(Debug)]
-pub struct GuardedDeserializer<'g, D, P> {
+pub struct GuardedDeserializer<'g, D, P, const ONLY: bool = false> {
     inner: D,
-    context: Context<'g>,
+    context: Context<'g, ONLY>,
     place: PhantomData<fn() -> P>,
 }
 
-impl<'g, D, P> GuardedDeserializer<'g, D, P> {
+impl<'g, D, P, const ONLY: bool> GuardedDeserializer<'g, D, P, ONLY> {
     #[inline]
-    pub(super) fn new(inner: D, context: Context<'g>) -> Self {
+    pub(super) fn new(inner: D, context: Context<'g, ONLY>) -> Self {
         Self { inner, context, place: PhantomData }
     }
 
@@ -143,12 +178,16 @@ macro_rules! forward {
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($name: $kind,)* visitor: V) -> Result<V::Value, D::Error> {
             self.fit::<V::Value, _>()?;
-            self.inner.$inner($($name,)* GuardedVisitor::<_, $fixed> { inner: visitor, context: self.context })
+            let visitor = GuardedVisitor::<_, $fixed, ONLY> { inner: visitor, context: self.context };
+            if ONLY { self.inner.$method($($name,)* visitor) } else { self.inner.$inner($($name,)* visitor) }
         }
     )*};
 }
 
-impl<'de, D: Deserializer<'de>, P> Deserializer<'de> for GuardedDeserializer<'_, D, P> {
+impl<'de, D, P, const ONLY: bool> Deserializer<'de> for GuardedDeserializer<'_, D, P, ONLY>
+where
+    D: Deserializer<'de>,
+{
     type Error = D::Error;
 
     forward! { false:
@@ -192,7 +231,7 @@ impl<'de, D: Deserializer<'de>, P> Deserializer<'de> for GuardedDeserializer<'_,
 
     #[inline]
     fn is_human_readable(&self) -> bool {
-        true
+        !ONLY || self.inner.is_human_readable()
     }
 }
 

@@ -91,6 +91,11 @@ impl Verdict {
         error(refused)
     }
 
+    /// Returns the kind of the last refusal.
+    pub(super) fn kind(&self) -> Option<ConvertErrorKind> {
+        self.0.get()
+    }
+
     /// Builds the error for a conversion that failed.
     #[cold]
     pub(super) fn into_error(self, otherwise: ConvertErrorKind, error: impl fmt::Display) -> ConvertError {

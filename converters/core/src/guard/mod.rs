@@ -50,8 +50,8 @@
 //! - A type that reads a struct or a tuple and keeps more than its own fields, or a seed that returns nothing and
 //!   stores elsewhere what it reads, is not seen. Nor is what an allocator rounds up.
 //! - A type that reads itself as another one, larger than itself (`#[serde(from = "…")]`), is charged for that one.
-//! - Behind an erased deserializer (`erased-serde`) every element and entry has the size that it has there, about 40
-//!   bytes, and no pointer is seen.
+//! - A guard whose seed is behind erased types (`erased-serde`) sees elements and entries of about 40 bytes each, and no
+//!   pointer. A [`ChargeGuard`] on the near side, where the types are known, charges in its place.
 //!
 //! Beside the value, a format may hold one text or byte string at a time, in up to twice its length, and an error may
 //! quote one while the format builds it. Of an error's text 1 KiB is kept.
@@ -64,6 +64,7 @@
 mod access;
 mod allowance;
 mod brief;
+mod charge;
 mod compound;
 mod decode;
 mod depth;
@@ -75,6 +76,7 @@ mod visitor;
 use crate::ConvertErrorKind;
 
 pub use allowance::{DEFAULT_ALLOWANCE, within};
+pub use charge::ChargeGuard;
 pub use decode::{DecodeGuard, GuardedDeserializer};
 pub use depth::{MAX_CONTAINERS, MAX_LAYERS};
 pub use encode::{EncodeGuard, Guarded, GuardedSerializer};

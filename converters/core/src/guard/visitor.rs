@@ -11,12 +11,12 @@ use super::{
 };
 
 /// A visitor under guard, of a value whose shape is fixed (a struct, a tuple) or not.
-pub(super) struct GuardedVisitor<'g, V, const FIXED: bool> {
+pub(super) struct GuardedVisitor<'g, V, const FIXED: bool, const ONLY: bool> {
     pub(super) inner: V,
-    pub(super) context: Context<'g>,
+    pub(super) context: Context<'g, ONLY>,
 }
 
-impl<'de, V: Visitor<'de>, const FIXED: bool> GuardedVisitor<'_, V, FIXED> {
+impl<'de, V: Visitor<'de>, const FIXED: bool, const ONLY: bool> GuardedVisitor<'_, V, FIXED, ONLY> {
     /// Whether text may be kept. One that has no place for a pointer, neither for the caller nor in what it returns,
     /// looks at the text only, as those for names of fields and for what is skipped do.
     const KEEPS: bool = size_of::<V::Value>() >= size_of::<usize>() || size_of::<V>() > 0;
@@ -47,7 +47,10 @@ macro_rules! keep {
     )*};
 }
 
-impl<'de, V: Visitor<'de>, const FIXED: bool> Visitor<'de> for GuardedVisitor<'_, V, FIXED> {
+impl<'de, V, const FIXED: bool, const ONLY: bool> Visitor<'de> for GuardedVisitor<'_, V, FIXED, ONLY>
+where
+    V: Visitor<'de>,
+{
     type Value = V::Value;
 
     forward! {
@@ -68,22 +71,33 @@ impl<'de, V: Visitor<'de>, const FIXED: bool> Visitor<'de> for GuardedVisitor<'_
 
     #[inline]
     fn visit_i128<E: Error>(self, value: i128) -> Result<V::Value, E> {
+        if ONLY {
+            return self.inner.visit_i128(value);
+        }
         self.inner.visit_i64(self.context.accept(narrow(value))?)
     }
 
     #[inline]
     fn visit_u128<E: Error>(self, value: u128) -> Result<V::Value, E> {
+        if ONLY {
+            return self.inner.visit_u128(value);
+        }
         self.inner.visit_u64(self.context.accept(narrow(value))?)
     }
 
     #[inline]
     fn visit_f32<E: Error>(self, value: f32) -> Result<V::Value, E> {
-        self.context.accept(finite(value.into()))?;
+        if !ONLY {
+            self.context.accept(finite(value.into()))?;
+        }
         self.inner.visit_f32(value)
     }
 
     #[inline]
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        if ONLY {
+            return self.inner.visit_f64(value);
+        }
         self.inner.visit_f64(self.context.accept(finite(value))?)
     }
 
@@ -100,13 +114,13 @@ impl<'de, V: Visitor<'de>, const FIXED: bool> Visitor<'de> for GuardedVisitor<'_
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         let context = self.context.layer()?;
-        self.inner.visit_some(GuardedDeserializer::<_, V::Value>::new(inner, context))
+        self.inner.visit_some(GuardedDeserializer::<_, V::Value, ONLY>::new(inner, context))
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         let context = self.context.layer()?;
-        self.inner.visit_newtype_struct(GuardedDeserializer::<_, V::Value>::new(inner, context))
+        self.inner.visit_newtype_struct(GuardedDeserializer::<_, V::Value, ONLY>::new(inner, context))
     }
 
     #[inline]

@@ -50,9 +50,11 @@ impl Batches {
         }
     }
 
-    /// Makes room for the next reply; `false` when there is no memory for it. There is for a short one.
+    /// Makes room for the next reply; `false` when there is no memory for it, or when the replies of the batch came to more
+    /// than a quarter of what the connection may hold. There is for a short one.
     pub(super) fn make_room(&mut self, number: u64, len: usize) -> bool {
-        self.open.get_mut(&number).is_none_or(|batch| batch.make_room(len))
+        let most = self.account.limit() / 4;
+        self.open.get_mut(&number).is_none_or(|batch| batch.used(len) <= most && batch.make_room(len))
     }
 
     /// Adds a reply that was not expected, such as one to what is no request. A long one has room.
