@@ -15,7 +15,7 @@ use crate::{
     frame::{CloseCode, CloseReason, Role},
     rpc::{
         Router, connection::Connection, error::End, frames::Walk, handlers::Handlers, lanes::Lane,
-        patience::Patience, shortage::Shortage, wire::Control,
+        patience::Patience, shortage::Shortage, tables::Tables, wire::Control,
     },
     session::Session,
 };
@@ -122,9 +122,11 @@ impl Conversation {
         if self.handlers_first {
             self.run_handlers(cx);
         }
+        // The first round is no step: a message of as many frames as a turn has steps is handled in one.
+        let mut is_over = self.connection.turn.is_over();
         loop {
             self.connection.runs(cx);
-            if !self.connection.turn.step() {
+            if !is_over {
                 if self.receive(cx)? == Received::End {
                     return Poll::Ready(Ok(()));
                 }
@@ -133,12 +135,15 @@ impl Conversation {
             }
             self.keep_time(cx)?;
             self.send(cx)?;
-            if self.connection.turn.is_over() {
+            // Where all was looked at, and neither a message nor a handler is left, it may rest behind its last step.
+            let is_left = is_over || self.walk.is_some() || !self.running.is_empty();
+            if is_left && self.connection.turn.is_over() {
                 break;
             }
             if self.connection.rests(self.flushed.is_some(), self.room(), self.armed) && !self.is_released() {
                 return Poll::Pending;
             }
+            is_over = self.connection.turn.step();
         }
         // There is more to do, and others have their turn first.
         self.connection.sender.give_way(cx);
@@ -246,8 +251,7 @@ impl Conversation {
     }
 
     /// Tells whether this end goes away and has nothing left to do.
-    pub(super) fn is_gone(&self) -> bool {
-        let tables = self.connection.lock();
+    pub(super) fn is_gone(&self, tables: &Tables) -> bool {
         let notifications = self.connection.counters.notifications.load(Relaxed);
         // What else runs sends the streams of this end's own calls, which may never end.
         tables.goes.is_some() && tables.served.is_empty() && notifications == 0 && tables.lanes.is_empty()

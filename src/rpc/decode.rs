@@ -13,13 +13,35 @@ use crate::{
     session::{Account, Charge},
 };
 
-/// Decodes the payload of a frame; it is charged until the charge is dropped.
+/// Up to so many bytes arguments or an answer are charged nothing: of the calls in flight they come to a few KiB.
+const FREE: usize = 64;
+
+/// Decodes arguments or an answer; what is more than a few bytes is charged until the charge is dropped.
 pub(crate) fn payload<T: DeserializeOwned>(
     reader: &mut Reader<'_>,
     account: &Arc<Account>,
 ) -> Result<(T, Charge), ConvertError> {
+    charged(reader, account, FREE)
+}
+
+/// Decodes an item of a stream, of which many may wait; it is charged until the charge is dropped.
+pub(crate) fn item<T: DeserializeOwned>(
+    reader: &mut Reader<'_>,
+    account: &Arc<Account>,
+) -> Result<(T, Charge), ConvertError> {
+    charged(reader, account, 0)
+}
+
+/// Decodes a payload, and charges more than `free` bytes.
+#[inline]
+fn charged<T: DeserializeOwned>(
+    reader: &mut Reader<'_>,
+    account: &Arc<Account>,
+    free: usize,
+) -> Result<(T, Charge), ConvertError> {
     let (value, made) = within(account.room(), || reader.payload::<T>());
-    let charge = account.charge(made + size_of::<T>()).ok_or_else(too_large);
+    let bytes = made + size_of::<T>();
+    let charge = account.charge(if bytes > free { bytes } else { 0 }).ok_or_else(too_large);
     // A value that was refused may panic when it is dropped.
     value.and_then(|value| match charge {
         Ok(charge) => Ok((value, charge)),
@@ -31,13 +53,15 @@ pub(crate) fn payload<T: DeserializeOwned>(
 }
 
 /// Reads the head of the next frame, whatever the conversation holds: what is kept of it is charged later. Tells how much
-/// memory that made.
+/// memory that has `made`.
 pub(crate) fn head<'m>(
     reader: &mut Reader<'m>,
     account: &Account,
-) -> Result<Option<(Head<'m>, usize)>, BadFrame> {
-    let (head, made) = within(account.limit(), || reader.next());
-    head.map(|head| head.map(|head| (head, made)))
+    made: &mut usize,
+) -> Result<Option<Head<'m>>, BadFrame> {
+    let (head, more) = within(account.limit(), || reader.next());
+    *made = more;
+    head
 }
 
 /// Says how a value that cannot be decoded is refused: for want of memory, or with another code.

@@ -349,7 +349,7 @@ where
     fn item(&self, reader: &mut Reader<'_>) -> Result<Taken, BadFrame> {
         // Nothing is decoded that nobody may have.
         let value = match self.admits() {
-            Admission::Open => decode::payload(reader, &self.account),
+            Admission::Open => decode::item(reader, &self.account),
             Admission::Shut => {
                 let text = "more items or bytes than there was credit for";
                 self.end(Err(CallError::Status(Status::new(Code::RESOURCE_EXHAUSTED, text))));

@@ -30,11 +30,13 @@ impl Conversation {
             false => self.patience.end(),
         }
         // The session wakes its waiters, which is not for the lock.
-        let closes = self.connection.lock().closes();
+        let mut tables = self.connection.lock();
+        let (closes, gone) = (tables.closes(), self.is_gone(&tables));
+        drop(tables);
         if let Some(reason) = closes {
             self.connection.sender.start_close(reason);
         }
-        if self.is_gone() {
+        if gone {
             return Err(Fatal::new(super::GOING_AWAY, "going away"));
         }
         Ok(())
@@ -54,7 +56,8 @@ impl Conversation {
 
     /// Gives the session the next message; tells whether there was one.
     fn send_next(&mut self, cx: &mut Context<'_>) -> Result<bool, Fatal> {
-        let (slow, room) = (self.is_slow(cx), self.room());
+        let queued = self.connection.sender.queued_bytes();
+        let (slow, room) = (self.is_slow(queued, cx), self.room_beside(queued));
         let mut tables = self.connection.lock();
         let Some(batch) = tables.lanes.pop(slow, room) else { return Ok(false) };
         self.connection.account().subtract_frame(batch.frames.len());
@@ -76,8 +79,8 @@ impl Conversation {
     }
 
     /// Tells whether so much waits in the session that only control frames should follow.
-    fn is_slow(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.flushed.is_none() && self.has_room() {
+    fn is_slow(&mut self, queued: usize, cx: &mut Context<'_>) -> bool {
+        if self.flushed.is_none() && self.has_room(queued) {
             return false;
         }
         let sender = &self.connection.sender;
@@ -96,14 +99,19 @@ impl Conversation {
     }
 
     /// Tells whether the session takes the next message of any lane.
-    fn has_room(&self) -> bool {
-        let queued = self.connection.sender.queued_bytes();
-        queued == 0 || queued < SESSION_QUEUE && self.connection.lock().lanes.next_len() <= self.room()
+    fn has_room(&self, queued: usize) -> bool {
+        let fits = || self.connection.lock().lanes.next_len() <= self.room_beside(queued);
+        queued == 0 || queued < SESSION_QUEUE && fits()
     }
 
     /// Returns how long a message may be that the session takes now. An empty session takes any.
     pub(super) fn room(&self) -> usize {
-        match self.connection.sender.queued_bytes() {
+        self.room_beside(self.connection.sender.queued_bytes())
+    }
+
+    /// Returns the same, for a session that holds so many bytes.
+    fn room_beside(&self, queued: usize) -> usize {
+        match queued {
             0 => usize::MAX,
             queued => self.connection.backlog.most().saturating_sub(queued),
         }

@@ -1,7 +1,10 @@
 //! How much a conversation does before others have their turn: so many steps, and so much time.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -17,9 +20,10 @@ const STRIDE: u32 = 4;
 /// The turn of one conversation, which its task takes and its handlers keep to.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    epoch: Instant,
-    /// When the time is up, in nanoseconds behind the epoch.
-    until: AtomicU64,
+    /// When the time is up; `None` before the first turn.
+    until: Mutex<Option<Instant>>,
+    /// Whether a look at the clock has told so.
+    late: AtomicBool,
     steps: AtomicU32,
     /// Steps between two looks at the clock: 1 behind a turn whose time was up, since its steps are long.
     stride: AtomicU32,
@@ -27,39 +31,46 @@ pub(crate) struct Turn {
 
 impl Turn {
     pub(crate) fn new() -> Self {
-        let (until, steps, stride) = (AtomicU64::new(u64::MAX), AtomicU32::new(0), AtomicU32::new(STRIDE));
-        Self { epoch: Instant::now(), until, steps, stride }
+        let (steps, stride) = (AtomicU32::new(0), AtomicU32::new(STRIDE));
+        Self { until: Mutex::new(None), late: AtomicBool::new(false), steps, stride }
     }
 
     /// Begins a turn.
     pub(crate) fn begin(&self) {
-        let is_short_of_time = self.until.swap(self.now().saturating_add(nanos(TIME)), Relaxed) == 0;
-        self.stride.store(if is_short_of_time { 1 } else { STRIDE }, Relaxed);
+        *self.until() = Some(Instant::now() + TIME);
+        self.stride.store(if self.late.load(Relaxed) { 1 } else { STRIDE }, Relaxed);
+        self.late.store(false, Relaxed);
         self.steps.store(0, Relaxed);
     }
 
     /// Takes a step; tells whether it was the last one.
+    #[inline]
     pub(crate) fn step(&self) -> bool {
         let steps = self.steps.load(Relaxed) + 1;
         self.steps.store(steps, Relaxed);
-        if steps.is_multiple_of(self.stride.load(Relaxed)) && self.now() >= self.until.load(Relaxed) {
-            self.until.store(0, Relaxed);
+        // A power of two, or 1.
+        if steps & (self.stride.load(Relaxed) - 1) == 0 {
+            self.look();
         }
         self.is_over()
     }
 
     /// Tells whether others have their turn now.
+    #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        self.steps.load(Relaxed) >= STEPS || self.until.load(Relaxed) == 0
+        self.steps.load(Relaxed) >= STEPS || self.late.load(Relaxed)
     }
 
-    fn now(&self) -> u64 {
-        nanos(self.epoch.elapsed())
+    /// Looks at the clock.
+    fn look(&self) {
+        if self.until().is_some_and(|until| until <= Instant::now()) {
+            self.late.store(true, Relaxed);
+        }
     }
-}
 
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_turn_of_short_steps_ends_by_their_number() {
-        let turn = Turn { until: AtomicU64::new(u64::MAX), ..Turn::new() };
+        let turn = Turn::new();
         let steps = std::iter::from_fn(|| (!turn.step()).then_some(()));
         assert_eq!(steps.count() + 1, STEPS as usize);
         assert!(turn.is_over());

@@ -53,11 +53,13 @@ impl Account {
     }
 
     /// Charges bytes; `None` when that is over the limit, or the pool refuses.
+    #[inline]
     pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
         self.try_charge(bytes).then(|| Charge::new(Arc::clone(self), bytes))
     }
 
     /// Returns how many bytes a charge could have now.
+    #[inline]
     pub(crate) fn room(&self) -> usize {
         self.limit().saturating_sub(self.charged()).min(self.pool_room())
     }
@@ -143,6 +145,7 @@ impl Account {
         FLOOR.saturating_add(pool.reach(above_floor(held))).saturating_sub(held)
     }
 
+    #[inline]
     pub(super) fn try_charge(&self, bytes: usize) -> bool {
         if bytes == 0 {
             return true;

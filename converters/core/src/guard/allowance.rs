@@ -46,6 +46,7 @@ thread_local! {
 /// assert_eq!(bytes, 4_000);
 /// # Ok::<_, Error>(())
 /// ```
+#[inline]
 pub fn within<R>(bytes: usize, decode: impl FnOnce() -> R) -> (R, usize) {
     let scope = Scope::open(bytes);
     let value = decode();
@@ -62,6 +63,7 @@ struct Scope {
 }
 
 impl Scope {
+    #[inline]
     fn open(bytes: usize) -> Self {
         let around = left();
         let limit = if is_aside(around) { ASIDE.get() } else { around };
@@ -70,12 +72,14 @@ impl Scope {
         Self { around, bytes }
     }
 
+    #[inline]
     fn made(&self) -> usize {
         self.bytes.saturating_sub(left())
     }
 }
 
 impl Drop for Scope {
+    #[inline]
     fn drop(&mut self) {
         let made = self.made();
         if self.around <= MAX_LIMIT {
