@@ -20,6 +20,9 @@ use crate::rpc::{
 /// Bytes of a message whose heads are read without asking the account: what they make is dropped or charged at once.
 const SHORT: usize = 4 * 1024;
 
+/// A stream for whose item there is no memory, and how that is said.
+type Starved = (Arc<dyn Receive>, Status);
+
 impl From<BadFrame> for Fatal {
     fn from(bad: BadFrame) -> Self {
         Self::new(super::BAD_FRAME, bad.to_string())
@@ -155,7 +158,7 @@ impl Conversation {
     }
 
     /// Gives an item to its stream; returns the stream, and why, when there is no memory for it.
-    fn item(&self, id: u32, reader: &mut Reader<'_>) -> Result<Option<(Arc<dyn Receive>, Status)>, BadFrame> {
+    fn item(&self, id: u32, reader: &mut Reader<'_>) -> Result<Option<Starved>, BadFrame> {
         let is_own = self.connection.is_own(id);
         let tables = self.connection.lock();
         let slot = match is_own {
