@@ -131,7 +131,7 @@ impl Options {
     }
 
     /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length; with
-    /// [`Router::spawned`](crate::rpc::Router::spawned), an answer of each call in flight.
+    /// [`Router::spawned`](crate::rpc::Router::spawned), one more of each thread.
     ///
     /// Beyond it no frame of the peer is handled that could bring more refusals about, and no handler is continued that
     /// could bring more answers about, until the peer has read some; when it takes nothing for 10 s, the connection is

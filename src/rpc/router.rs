@@ -141,7 +141,8 @@ impl Router {
 
     /// Runs each handler in a task of its own, for handlers that compute: they use other threads of the runtime, and
     /// while one computes, its thread's other tasks go on elsewhere ([`block_in_place`](tokio::task::block_in_place)).
-    /// That costs some microseconds a call. Without it a connection's handlers run in the connection's own task, which
+    /// It holds for all methods of the router; for one of them, [`spawn_blocking`](tokio::task::spawn_blocking) in its
+    /// handler does the same. That costs some microseconds a call. Without it a connection's handlers run in the connection's own task, which
     /// is cheaper for those that wait rather than compute.
     ///
     /// Results, errors, panics, deadlines, limits and the order of a stream's items are the same. A handler whose call

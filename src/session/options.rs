@@ -214,8 +214,8 @@ impl SessionOptions {
     /// Limits what messages may become once they are decoded, in bytes: the value that
     /// [`receive_deserialized`](crate::Session::receive_deserialized) makes of one, and with [calls and
     /// streams](crate::docs::rpc) the arguments and items that were received and not done with, together. What is over
-    /// it is refused while it is decoded. What a session's handler has taken is its own and not counted. Default: four
-    /// times [`max_message_size`](Self::max_message_size), so 4 MiB.
+    /// it is refused while it is decoded. What a session's handler has taken is its own and not counted. `None`, the
+    /// default, is four times [`max_message_size`](Self::max_message_size), so 4 MiB; there is no way to be without.
     #[must_use]
     pub fn memory(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.limits.memory = bytes.into();

@@ -17,8 +17,8 @@ const PART: usize = 4;
 
 /// Bytes above the floors of all connections, and how many there may be.
 ///
-/// With N connections that grow together and take all they get, each ends at the limit divided by N + 4, and as much as
-/// four of them have is left. One after the other, each gets a fifth of what those before it have left.
+/// With N connections that grow together and take all they get, each ends at about the limit divided by N + 4. A gauge
+/// is never refused, so each may go beyond that by a read or a frame. One after the other, each gets a fifth of what those before it have left.
 #[derive(Debug)]
 pub(crate) struct Pool {
     limit: usize,

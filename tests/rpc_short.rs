@@ -1,0 +1,112 @@
+//! Conversations whose memory is used up: calls are refused and others go on; nobody is closed for it.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/rpc.rs"]
+mod support;
+
+use std::{future::pending, time::Duration};
+
+use converse::{
+    Server, SessionOptions,
+    rpc::{self, CallError, Code, Options, Protocol, Router, Status, Streaming},
+};
+use futures::{StreamExt, future::join_all, stream};
+use tokio::io::duplex;
+
+const KIB: usize = 1024;
+
+fn router() -> Router {
+    Router::new()
+        .options(Options::default().deadline(None))
+        .call("hold", |_, (bytes,): (Vec<u8>,)| async move {
+            pending::<()>().await;
+            drop(bytes);
+            Ok::<_, Status>(())
+        })
+        .call("len", |_, (bytes,): (Vec<u8>,)| async move { Ok::<_, Status>(bytes.len()) })
+        .call("none", |_, (): ()| async { Ok::<_, Status>(()) })
+        .client_stream("slowly", |_, (): (), mut items: Streaming<Vec<u8>>| async move {
+            let mut count = 0;
+            while let Some(item) = items.next().await {
+                item?;
+                count += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Ok::<usize, Status>(count)
+        })
+}
+
+fn pair(protocol: &Protocol, memory: usize) -> rpc::Peer {
+    let (here, there) = duplex(64 * KIB);
+    let options = SessionOptions::default().memory(memory);
+    rpc::over(here, converse::frame::Role::Server, protocol, &options, router());
+    let client = Router::new().options(Options::default().deadline(None));
+    rpc::over(there, converse::frame::Role::Client, protocol, &SessionOptions::default(), client)
+}
+
+/// What is left in the end is less than a method's name.
+#[tokio::test(start_paused = true)]
+async fn a_call_for_which_no_memory_is_left_is_refused_and_the_conversation_goes_on() {
+    for protocol in support::protocols() {
+        let peer = pair(&protocol, 256 * KIB);
+        let mut held = Vec::new();
+        for len in [150 * KIB, 60 * KIB, 20 * KIB, 10 * KIB, 4 * KIB, KIB, 400, 200, 100, 70] {
+            for _ in 0..3 {
+                held.push(tokio::spawn(peer.call::<_, ()>("hold", (vec![7; len],)).into_future()));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        peer.call::<_, ()>("none", ()).await.unwrap();
+        let refused = peer.call::<_, ()>("hold", (vec![7; 150 * KIB],)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::RESOURCE_EXHAUSTED, "{protocol:?}: {refused}");
+        let waiting = held.iter().filter(|call| !call.is_finished()).count();
+        assert!(waiting > 0 && waiting < held.len(), "{waiting} of {} calls are held", held.len());
+        held.iter().for_each(tokio::task::JoinHandle::abort);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(peer.call::<_, usize>("len", (vec![7; 100 * KIB],)).await.unwrap(), 100 * KIB);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn honest_streams_within_their_credit_wait_for_memory_and_are_not_ended() {
+    for protocol in support::native() {
+        let peer = pair(&protocol, 1024 * KIB);
+        let uploads = (0..32).map(|_| {
+            let items = stream::iter((0..5).map(|_| vec![7; 60 * KIB]));
+            peer.call::<_, usize>("slowly", ()).sending(items).into_future()
+        });
+        for count in join_all(uploads).await {
+            assert_eq!(count.unwrap(), 5, "{protocol:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_who_share_little_memory_are_refused_and_stay_connected() {
+    let options = SessionOptions::default();
+    let server = Server::new(options).memory(2 * 1024 * KIB).rpc("/", router());
+    let server = server.bind("127.0.0.1:0").await.unwrap();
+    let (url, handle) = (format!("ws://{}/", server.local_addr()), server.handle());
+    let serving = tokio::spawn(server.serve());
+    let mut peers = Vec::new();
+    for _ in 0..20 {
+        peers.push(rpc::connect(&url, Router::new()).await.unwrap());
+    }
+    let calls = peers
+        .iter()
+        .flat_map(|peer| (0..10).map(|_| peer.call::<_, usize>("len", (vec![0; 40 * KIB],)).into_future()));
+    for outcome in join_all(calls).await {
+        match outcome {
+            Ok(len) => assert_eq!(len, 40 * KIB),
+            Err(CallError::Status(status)) => assert_eq!(status.code(), Code::RESOURCE_EXHAUSTED),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    for peer in &peers {
+        peer.call::<_, ()>("none", ()).await.unwrap();
+    }
+    assert_eq!(handle.memory(), 0);
+    drop(peers);
+    handle.stop();
+    serving.await.unwrap();
+}
