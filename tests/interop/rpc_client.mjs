@@ -24,6 +24,9 @@ let keys = 0;
 // What the server knows is shared by all conversations, so each check has names of its own.
 const fresh = () => `node ${process.pid} ${(keys += 1)}`;
 
+// What a frame takes of a window's bytes, in either direction; all that is streamed here are numbers.
+const bytesOf = (frame) => JSON.stringify(frame).length;
+
 // One conversation. Frames are JSON; those that arrive can be awaited one by one.
 class Talk {
   constructor(path, protocols) {
@@ -343,7 +346,7 @@ check(
     await talk.receives({ id, item: 1 });
     await talk.isQuiet();
     // What the item was too long by comes back first.
-    const bytes = JSON.stringify({ id, item: 1 }).length;
+    const bytes = bytesOf({ id, item: 1 });
     talk.send({ id, credit: [0, bytes - 1] });
     await talk.isQuiet();
     talk.send({ id, credit: [0, 1] });
@@ -366,7 +369,7 @@ check('a_cancelled_stream_ends_with_cancelled', async (talk) => {
   while ('item' in frame);
   same(frame, { id, error: { code: CANCELLED, message: '' } });
   same(await talk.result('calc.dropped', key, 1), null);
-  talk.send({ id, credit: 32 });
+  talk.send({ id, credit: [32, 65536] });
   await talk.isQuiet();
 });
 
@@ -380,20 +383,29 @@ check('a_stream_goes_along_with_a_call', async (talk) => {
 
 check('a_long_stream_along_with_a_call_waits_for_credit', async (talk) => {
   const id = talk.call('calc.sum', []);
-  let [sent, allowed, total] = [0, talk.hello.window, 0];
+  const [most, mostBytes] = talk.hello.window;
+  let [sent, items, bytes, total] = [0, most, mostBytes, 0];
+  const taken = []; // the bytes of each item that was not given back
   while (sent < 1000) {
-    while (allowed > 0 && sent < 1000) {
+    while (items > 0 && bytes > 0 && sent < 1000) {
       sent += 1;
-      allowed -= 1;
       total += sent;
-      talk.send({ id, item: sent });
+      const frame = { id, item: sent };
+      taken.push(bytesOf(frame));
+      items -= 1;
+      bytes -= bytesOf(frame);
+      talk.send(frame);
     }
     if (sent < 1000) {
       const frame = await talk.receive();
       same(frame, { id, credit: frame.credit });
+      const [moreItems, moreBytes] = frame.credit;
       // Half of the window is used, and never a credit for each item.
-      assert(frame.credit >= talk.hello.window / 2, `credit of ${frame.credit}`);
-      allowed += frame.credit;
+      assert(moreItems >= most / 2 || moreBytes >= mostBytes / 2, `credit of ${frame.credit}`);
+      // What the items took comes back with them.
+      same(moreBytes, taken.splice(0, moreItems).reduce((sum, bytes) => sum + bytes, 0));
+      items += moreItems;
+      bytes += moreBytes;
     }
   }
   talk.send({ id, end: true });
@@ -405,7 +417,7 @@ check('a_long_stream_along_with_a_call_waits_for_credit', async (talk) => {
 
 check('more_items_than_the_window_end_the_stream', async (talk) => {
   const id = talk.call('calc.sum', []);
-  const items = Array.from({ length: talk.hello.window + 1 }, (_, item) => ({ id, item }));
+  const items = Array.from({ length: talk.hello.window[0] + 1 }, (_, item) => ({ id, item }));
   talk.send(...items); // in one message, so that no credit can come in between
   let frame;
   do frame = await talk.receive();
@@ -488,15 +500,18 @@ check('the_server_takes_a_stream', async (talk) => {
   const id = talk.call('calc.gather', [200]);
   const asked = await talk.receive();
   same([asked.method, asked.params], ['ui.numbers', [200]]);
-  let allowed = talk.hello.window;
+  let [items, bytes] = talk.hello.window;
   for (let item = 1; item <= 200; item++) {
-    if (allowed === 0) {
+    while (items <= 0 || bytes <= 0) {
       const { credit, ...rest } = await talk.receive();
       same(rest, { id: asked.id });
-      allowed += credit;
+      items += credit[0];
+      bytes += credit[1];
     }
-    allowed -= 1;
-    talk.send({ id: asked.id, item });
+    const frame = { id: asked.id, item };
+    items -= 1;
+    bytes -= bytesOf(frame);
+    talk.send(frame);
   }
   talk.send({ id: asked.id, result: null });
   let frame;
@@ -509,16 +524,17 @@ check('the_server_sends_a_stream_along', async (talk) => {
   const id = talk.call('calc.pour', [100]);
   const asked = await talk.receive();
   same([asked.method, asked.params], ['ui.sum', []]);
-  let [sum, taken] = [0, 0];
+  let [sum, taken, bytes] = [0, 0, 0];
   for (;;) {
     const frame = await talk.receive();
     same(frame.id, asked.id);
     if (frame.end) break;
     sum += frame.item;
     taken += 1;
+    bytes += bytesOf(frame);
     if (taken === 16) {
-      talk.send({ id: asked.id, credit: taken });
-      taken = 0;
+      talk.send({ id: asked.id, credit: [taken, bytes] });
+      [taken, bytes] = [0, 0];
     }
   }
   talk.send({ id: asked.id, result: sum });
@@ -543,7 +559,7 @@ check('the_server_cancels_what_it_gives_up', async (talk) => {
 check(
   'more_calls_than_inflight_are_refused_at_once',
   async (talk) => {
-    same([talk.hello.inflight, talk.hello.window, talk.hello.ping], [2, 4, 20]);
+    same([talk.hello.inflight, talk.hello.window, talk.hello.ping], [2, [4, 65536], 20]);
     const meta = { dl: 60000 };
     const waiting = [talk.call('calc.wait', [fresh()], { meta }), talk.call('calc.wait', [fresh()], { meta })];
     same((await talk.error('calc.add', [40, 2])).code, RESOURCE_EXHAUSTED);
@@ -573,7 +589,7 @@ check('a_frame_of_an_unknown_kind_is_answered', async (talk) => {
 
 check('frames_about_unknown_ids_are_ignored', async (talk) => {
   talk.send(
-    { id: 7, item: 1 }, { id: 7, end: true }, { id: 7, credit: 1 }, { cancel: 7 },
+    { id: 7, item: 1 }, { id: 7, end: true }, { id: 7, credit: [1, 65536] }, { cancel: 7 },
     { id: 8, result: 1 }, { id: 8, error: { code: 1234, message: '' } }, { id: 8, item: 1 },
     { error: { code: UNIMPLEMENTED, message: 'what?' } },
   );
