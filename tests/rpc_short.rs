@@ -10,7 +10,7 @@ use converse::{
     Server, SessionOptions,
     rpc::{self, CallError, Code, Options, Protocol, Router, Status, Streaming},
 };
-use futures::{StreamExt, future::join_all, stream};
+use futures::{future::join_all, stream};
 use tokio::io::duplex;
 
 const KIB: usize = 1024;
