@@ -1,10 +1,7 @@
 //! Keeps the deadlines of the calls that one end makes: in a task of its own, so that a handler that computes in the
 //! conversation's task delays none of them.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::{
     runtime::Handle,
@@ -17,24 +14,27 @@ use crate::rpc::{connection::Connection, receive::Failure};
 /// The way to the task that keeps the deadlines.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    /// Whether the task runs; it begins with the first deadline.
-    runs: AtomicBool,
-    /// Told when a deadline comes before all others, and when the conversation has ended.
-    news: Arc<Notify>,
+    /// Told when a deadline comes before all others, and when the conversation has ended. The task begins with the first
+    /// deadline.
+    news: OnceLock<Arc<Notify>>,
 }
 
 impl Deadlines {
     /// Takes note that a deadline came before all others.
     pub(crate) fn come_earlier(&self, connection: &Arc<Connection>, runtime: &Handle) {
-        if !self.runs.swap(true, Relaxed) {
-            runtime.spawn(keep(Arc::downgrade(connection), Arc::clone(&self.news)));
-        }
-        self.news.notify_one();
+        let begin = || {
+            let news = Arc::<Notify>::default();
+            runtime.spawn(keep(Arc::downgrade(connection), Arc::clone(&news)));
+            news
+        };
+        self.news.get_or_init(begin).notify_one();
     }
 
     /// Lets the task end with its conversation.
     pub(crate) fn end(&self) {
-        self.news.notify_one();
+        if let Some(news) = self.news.get() {
+            news.notify_one();
+        }
     }
 }
 

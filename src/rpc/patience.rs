@@ -7,9 +7,9 @@ use tokio::time::Instant;
 /// Time in which a peer takes at least a byte, while frames or handlers wait for that.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The wait for a peer to take something.
+/// The wait for a peer to take something. Boxed, since it is rare.
 #[derive(Debug, Default)]
-pub(crate) struct Patience(Option<Wait>);
+pub(crate) struct Patience(Option<Box<Wait>>);
 
 #[derive(Debug)]
 struct Wait {
@@ -21,7 +21,7 @@ struct Wait {
 impl Patience {
     /// Begins to wait, or goes on.
     pub(crate) fn begin(&mut self, queued: usize) {
-        self.0.get_or_insert_with(|| Wait { until: Instant::now() + PATIENCE, queued });
+        self.0.get_or_insert_with(|| Box::new(Wait { until: Instant::now() + PATIENCE, queued }));
     }
 
     /// Ends the wait: the peer has taken something, or nothing waits.

@@ -9,10 +9,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time until an item is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The wait of an item, and of all frames behind it, for what is held to be taken.
+/// The wait of an item, and of all frames behind it, for what is held to be taken. Boxed, since it is rare.
 #[derive(Debug, Default)]
-pub(crate) struct Shortage {
-    since: Option<Instant>,
+pub(crate) struct Shortage(Option<Box<Wait>>);
+
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
     /// When the item is tried again; `None` when it may be now.
     retry: Option<Instant>,
 }
@@ -21,30 +24,32 @@ impl Shortage {
     /// Begins to wait, or goes on; `false` when the wait was too long.
     pub(crate) fn begins(&mut self) -> bool {
         let now = Instant::now();
-        let since = *self.since.get_or_insert(now);
-        let goes_on = now.saturating_duration_since(since) < PATIENCE;
-        self.retry = goes_on.then_some(now + PAUSE);
+        let wait = self.0.get_or_insert_with(|| Box::new(Wait { since: now, retry: None }));
+        let goes_on = now.saturating_duration_since(wait.since) < PATIENCE;
+        wait.retry = goes_on.then_some(now + PAUSE);
         goes_on
     }
 
     /// Ends the wait.
     pub(crate) fn end(&mut self) {
-        (self.since, self.retry) = (None, None);
+        self.0 = None;
     }
 
     /// Tells whether nothing is tried now.
     pub(crate) fn waits(&self) -> bool {
-        self.retry.is_some()
+        self.due().is_some()
     }
 
     /// Returns when the item is tried again.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.retry
+        self.0.as_ref()?.retry
     }
 
     /// Lets the item be tried again, when it is time.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.retry.take_if(|retry| *retry <= now);
+        if let Some(wait) = &mut self.0 {
+            wait.retry.take_if(|retry| *retry <= now);
+        }
     }
 }
 

@@ -98,6 +98,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.moved >= TURN_BYTES || self.events >= TURN
     }
 
+    /// Does what is due by the clock: a transport that always has bytes never lets this wait for it.
+    pub(crate) fn keep_time(&mut self, cx: &Context<'_>) {
+        let now = clock::now();
+        if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
+            self.look(cx, now, |engine| engine.handle_timeout(now));
+        }
+    }
+
     /// Notes that others have their turn.
     pub(crate) fn rest(&mut self) {
         (self.moved, self.events) = (0, 0);

@@ -144,6 +144,7 @@ where
             }
             if driver.is_due_to_rest() || this.link.take_gave_way() {
                 driver.rest();
+                driver.keep_time(cx);
                 give_way(cx);
                 return Poll::Pending;
             }
