@@ -20,7 +20,7 @@ use converse::{
     rpc::{self, Code, Options, Peer, Protocol, Router, Status, Streaming},
 };
 use futures::{StreamExt, stream};
-use support::{BUFFER, Guards, patient};
+use support::{BUFFER, Dice, Guards, patient};
 use tokio::{io::duplex, task::JoinHandle, time::timeout};
 
 const RUNS: u64 = 1_000;
@@ -30,23 +30,10 @@ const IDS: u64 = 8;
 /// What a message may have; a conversation may hold four times as much.
 const LONGEST: usize = 4 * 1024;
 
-/// A generator of numbers that is the same everywhere (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % below
-    }
-
-    /// Returns a text, long ones seldom, of some bytes fewer than a message may have.
-    fn text(&mut self) -> String {
-        let below = [16, 256, LONGEST as u64 - 256][self.next(3) as usize];
-        "x".repeat(self.next(below) as usize)
-    }
+/// Returns a text, long ones seldom, of some bytes fewer than a message may have.
+fn text(dice: &mut Dice) -> String {
+    let below = [16, 256, LONGEST as u64 - 256][dice.next(3) as usize];
+    "x".repeat(dice.next(below) as usize)
 }
 
 /// Streams that handlers have put elsewhere, with what they have received and nobody takes.
@@ -154,7 +141,7 @@ impl Conversation {
     fn frame(&mut self) -> String {
         let id = 2 * self.dice.next(IDS) + 1;
         let n = self.dice.next(12);
-        let text = self.dice.text();
+        let text = text(&mut self.dice);
         match self.dice.next(12) {
             0..5 => {
                 let methods = ["now", "late", "never", "count", "take", "leave", "echo", "nothing"];
@@ -205,7 +192,7 @@ impl Conversation {
     /// Answers one of so many calls of the server: by an answer, or by an item of a stream.
     fn answer(&mut self, asked: u64) -> String {
         let id = 2 * self.dice.next(asked) + 2;
-        let text = self.dice.text();
+        let text = text(&mut self.dice);
         match (self.json_rpc, self.dice.next(3)) {
             (true, _) => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{text}"}}"#),
             (false, 0) => format!(r#"{{"id":{id},"result":"{text}"}}"#),

@@ -16,26 +16,13 @@ use std::{
 
 use converse::rpc::{Code, Peer, Router, Status, Streaming};
 use futures::{StreamExt, stream};
-use support::{Guards, Raw, in_json, served};
+use support::{Dice, Guards, Raw, in_json, served};
 
 const RUNS: u64 = 10_000;
 const STEPS: u64 = 6;
 /// Ids are few, so that they meet.
 const IDS: u64 = 6;
 const LIMIT: usize = 4;
-
-/// A generator of numbers that is the same everywhere (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % below
-    }
-}
 
 fn router(guards: &Guards) -> Router {
     let [unary, late, never, count, sum, echo] = [(); 6].map(|()| guards.clone());

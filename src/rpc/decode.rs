@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     rpc::{
         Code, Status,
+        discard::discard,
         wire::{BadFrame, Head, Reader},
     },
     session::{Account, Charge},
@@ -46,7 +47,7 @@ fn charged<T: DeserializeOwned>(
     value.and_then(|value| match charge {
         Ok(charge) => Ok((value, charge)),
         Err(error) => {
-            crate::rpc::discard::discard(value, "a value that was refused");
+            discard(value, "a value that was refused");
             Err(error)
         }
     })
