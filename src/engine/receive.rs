@@ -95,19 +95,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns how many bytes extensions have decoded since this was last asked.
-    pub(crate) fn take_decoded(&mut self) -> usize {
-        self.extended.as_mut().map_or(0, |extended| std::mem::take(&mut extended.decoded))
+    /// Returns how much extensions have worked since this was last asked, in bytes that are moved.
+    #[inline]
+    pub(crate) fn take_worked(&mut self) -> usize {
+        self.extended.as_mut().map_or(0, |extended| std::mem::take(&mut extended.worked))
     }
 
     fn decode(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Some(extended) = &mut self.extended else { return Ok(()) };
         let (assembler, inbox) = (&mut self.assembler, &mut self.inbox);
         let open = self.close.phase() == Phase::Open;
-        let Extended { stack, wire_frames, decoded } = &mut **extended;
+        let Extended { stack, wire_frames, worked } = &mut **extended;
         stack.decode(frame, assembler.budget(), &mut |frame| {
             wire_frames.add_made(frame.payload.len() as u64);
-            *decoded += frame.payload.len();
+            *worked += frame.payload.len();
             if let Some(message) = assembler.frame(frame)? {
                 inbox.deliver(Event::Message(message), open);
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use converse_core::Message;
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Phase, Signal, extended::Extended},
+    engine::{CloseCause, ClosedBy, Engine, Phase, Signal},
     extension::{ExtensionError, SendHints},
     frame::{
         CloseCode, CloseReason, Frame, Lane, MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Role, Rsv,
@@ -109,10 +109,12 @@ impl Engine {
     fn encode(&mut self, message: Message, hints: SendHints) -> Result<(), ExtensionError> {
         let (encoder, data) = (&self.encoder, &mut self.data);
         let mut queue = |frame| encoder.encode(frame, Lane::Data, data);
-        let Some(Extended { stack, .. }) = self.extended.as_deref_mut() else {
+        let Some(extended) = self.extended.as_deref_mut() else {
             Fragments::new(message, self.config.fragment_size).for_each(queue);
             return Ok(());
         };
+        extended.count_encoded(message.len());
+        let stack = &mut extended.stack;
         stack.begin(&message, hints);
         let frame_size = self.config.fragment_size;
         for frame in Fragments::new(message, frame_size) {

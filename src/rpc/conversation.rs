@@ -17,7 +17,7 @@ use crate::{
         Router, connection::Connection, error::End, frames::Walk, handlers::Handlers, lanes::Lane,
         patience::Patience, shortage::Shortage, tables::Tables, wire::Control,
     },
-    session::Session,
+    session::{GiveWay, Session},
 };
 
 /// A time that is far enough away to mean never.
@@ -43,6 +43,8 @@ pub(crate) struct Conversation {
     hello_due: Option<Instant>,
     ping_due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// Of a conversation whose task is not the session's.
+    give_way: GiveWay,
     /// When the timer wakes the task; `None` while nothing is due.
     armed: Option<Instant>,
     /// Completes when the session has sent what it holds; calls and items wait for it.
@@ -75,6 +77,7 @@ impl Conversation {
             hello_due: now.checked_add(hello).filter(|_| !json_rpc),
             ping_due: None,
             timer: Box::pin(sleep_until(now + NEVER)),
+            give_way: GiveWay::default(),
             armed: None,
             flushed: None,
             connection,
@@ -112,6 +115,9 @@ impl Conversation {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
+        if self.give_way.gives(cx) {
+            return Poll::Pending;
+        }
         let polls = self.connection.sender.polls();
         // The session's task polls this several times where bytes come and go: all that is one turn.
         if std::mem::replace(&mut self.polls, polls) != polls {
@@ -146,7 +152,10 @@ impl Conversation {
             is_over = self.connection.turn.step();
         }
         // There is more to do, and others have their turn first.
-        self.connection.sender.give_way(cx);
+        if !self.connection.sender.end_turn() {
+            self.give_way.owe();
+        }
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 

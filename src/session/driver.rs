@@ -93,9 +93,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// Tells whether so much was moved since the last rest that others should have their turn.
+    /// Tells whether so much was done since the last rest that others should have their turn.
     pub(crate) fn is_due_to_rest(&self) -> bool {
-        self.moved >= TURN_BYTES || self.events >= TURN
+        self.moved.saturating_add(self.exchange.worked) >= TURN_BYTES || self.events >= TURN
     }
 
     /// Does what is due by the clock: a transport that always has bytes never lets this wait for it.
@@ -108,7 +108,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Notes that others have their turn.
     pub(crate) fn rest(&mut self) {
-        (self.moved, self.events) = (0, 0);
+        (self.moved, self.events, self.exchange.worked) = (0, 0, 0);
     }
 
     /// Writes what the application has produced, reads once, and hands over what came.
@@ -297,7 +297,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         // Bytes that are left keep the whole buffer.
         let left = bytes.len() - taken;
         state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
-        self.moved += state.engine.take_decoded();
         self.events += state.engine.received().wrapping_sub(before) as usize;
         let wakes = self.exchange.meet(&mut state, cx, now);
         drop(state);

@@ -17,6 +17,8 @@ pub(crate) struct Exchange {
     written: Written,
     /// What the engine wanted when they last met.
     pub(crate) outlook: Outlook,
+    /// How much its extensions have worked since the driver last rested, in bytes that are moved.
+    pub(crate) worked: usize,
 }
 
 /// What an engine wants.
@@ -65,6 +67,7 @@ impl Exchange {
 
     fn part(&mut self, state: &mut State, news: News, cx: &Context<'_>) -> Wakes {
         self.outlook = Outlook::of(&state.engine);
+        self.worked = self.worked.saturating_add(state.engine.take_worked());
         state.wakes(news, cx)
     }
 }

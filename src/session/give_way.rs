@@ -6,10 +6,25 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Lets the task that is polled with `cx` come again behind the others of its thread, and behind a look at the sockets
-/// and timers: a task that only wakes itself would keep its thread from them for up to sixty turns.
-pub(crate) fn give_way(cx: &mut Context<'_>) {
-    if let Poll::Ready(()) = pin!(tokio::task::yield_now()).poll(cx) {
-        cx.waker().wake_by_ref();
+/// Whether a task gives way before it goes on.
+#[derive(Debug, Default)]
+pub(crate) struct GiveWay {
+    owed: bool,
+}
+
+impl GiveWay {
+    /// Lets the next poll give way. Not this one: what it has woken would bring the task back at once.
+    pub(crate) fn owe(&mut self) {
+        self.owed = true;
+    }
+
+    /// Tells whether a poll only gives way: the task comes again behind the others of its thread, and behind a look at
+    /// the sockets and timers. One that only wakes itself would keep its thread from them for up to sixty turns.
+    pub(crate) fn gives(&mut self, cx: &mut Context<'_>) -> bool {
+        let owed = std::mem::take(&mut self.owed);
+        if owed && pin!(tokio::task::yield_now()).poll(cx) == Poll::Ready(()) {
+            cx.waker().wake_by_ref();
+        }
+        owed
     }
 }

@@ -45,8 +45,8 @@ pub(crate) struct Link {
     progress: Notify,
     /// Whether the handler beside the driver is being polled.
     handler_runs: AtomicBool,
-    /// Whether it has given way in this poll of the task.
-    gave_way: AtomicBool,
+    /// Whether it has ended the turn of the task.
+    turn_ended: AtomicBool,
     /// How often the task was polled; wraps around.
     polls: AtomicU32,
     /// Whether the driver has something to look at. Changed under the lock, but for [`driver_runs`](Self::driver_runs).
@@ -77,7 +77,7 @@ impl Link {
             room: Notify::new(),
             progress: Notify::new(),
             handler_runs: AtomicBool::new(false),
-            gave_way: AtomicBool::new(false),
+            turn_ended: AtomicBool::new(false),
             polls: AtomicU32::new(0),
             driver: AtomicU8::new(TOUCHED),
             account,
@@ -161,14 +161,16 @@ impl Link {
         self.handler_runs.store(runs, Relaxed);
     }
 
-    /// Notes that the handler beside the driver wants others to have their turn.
-    pub(crate) fn handler_gives_way(&self) {
-        self.gave_way.store(true, Relaxed);
+    /// Ends the turn of the task in which the handler is being polled; `false` where none is.
+    pub(crate) fn end_turn(&self) -> bool {
+        let in_handler = self.handler_runs.load(Relaxed);
+        self.turn_ended.store(in_handler, Relaxed);
+        in_handler
     }
 
-    /// Tells whether it has given way since this was last asked.
-    pub(crate) fn take_gave_way(&self) -> bool {
-        self.gave_way.load(Relaxed) && self.gave_way.swap(false, Relaxed)
+    /// Tells whether the handler has ended the turn.
+    pub(crate) fn take_turn_ended(&self) -> bool {
+        self.turn_ended.load(Relaxed) && self.turn_ended.swap(false, Relaxed)
     }
 
     /// Reads the engine.

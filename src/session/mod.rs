@@ -40,6 +40,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
+pub(crate) use give_way::GiveWay;
 pub use incoming::{Incoming, IncomingDeserialized};
 pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, LITTLE, Load, Pool};
 pub use options::{Limits, SessionOptions};

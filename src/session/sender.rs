@@ -1,6 +1,6 @@
 //! The sending half of a session, usable from any task. Knows no socket.
 
-use std::{cell::Cell, fmt, sync::Arc, task::Context, time::Duration};
+use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
 use converse_core::{ContentConverter, Format, Message, PayloadBuffer};
 use serde::Serialize;
@@ -14,7 +14,6 @@ use crate::{
     session::{
         AnyConverter, SessionOptions,
         error::{SendError, SendErrorKind, SessionError},
-        give_way::give_way,
         link::Link,
         memory::Account,
         outbox::{Body, Offered, Outgoing, message_of},
@@ -228,10 +227,9 @@ impl Sender {
         self.link.polls()
     }
 
-    /// Lets others have their turn: the connection's task, in which this is called, comes again behind them.
-    pub(crate) fn give_way(&self, cx: &mut Context<'_>) {
-        self.link.handler_gives_way();
-        give_way(cx);
+    /// Ends the turn of the connection's task when it is this that is polled; tells whether it is.
+    pub(crate) fn end_turn(&self) -> bool {
+        self.link.end_turn()
     }
 
     pub(crate) fn options(&self) -> &SessionOptions {

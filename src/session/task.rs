@@ -20,7 +20,7 @@ use crate::{
     handshake::Request,
     session::{
         driver::{Driver, Turn},
-        give_way::give_way,
+        give_way::GiveWay,
         link::Link,
         state::Abandoned,
     },
@@ -57,6 +57,7 @@ pub(crate) struct Conversation<T, H: ?Sized> {
     outcome: Option<Outcome>,
     /// Runs while the connection has ended and the handler has not.
     grace: Option<Pin<Box<Sleep>>>,
+    give_way: GiveWay,
 }
 
 impl<T, H: ?Sized> Conversation<T, H> {
@@ -73,7 +74,7 @@ where
 {
     /// Joins a driver with a handler; without one the session is elsewhere.
     pub(crate) fn new(link: Arc<Link>, driver: Driver<T>, handler: Option<Pin<Box<H>>>) -> Self {
-        Self { link, driver: Some(driver), handler, outcome: None, grace: None }
+        Self { link, driver: Some(driver), handler, outcome: None, grace: None, give_way: GiveWay::default() }
     }
 
     fn poll_handler(&mut self, cx: &mut Context<'_>) {
@@ -127,25 +128,30 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if this.give_way.gives(cx) {
+            return Poll::Pending;
+        }
         this.link.driver_runs();
         loop {
             this.poll_handler(cx);
             let Some(driver) = &mut this.driver else { break };
-            match driver.turn(cx) {
-                Turn::Idle => {
-                    driver.rest();
-                    return Poll::Pending;
-                }
-                Turn::Done => {
-                    this.driver = None;
-                    continue;
-                }
-                Turn::Again => {}
+            let turn = driver.turn(cx);
+            if turn == Turn::Done {
+                this.driver = None;
+                continue;
             }
-            if driver.is_due_to_rest() || this.link.take_gave_way() {
+            let is_over = driver.is_due_to_rest() || this.link.take_turn_ended();
+            if is_over {
+                this.give_way.owe();
+            }
+            if turn == Turn::Idle {
+                driver.rest();
+                return Poll::Pending;
+            }
+            if is_over {
                 driver.rest();
                 driver.keep_time(cx);
-                give_way(cx);
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
