@@ -48,7 +48,15 @@ impl Backlog {
 
     /// Takes note of what waits in the lanes. Where all connections together have no memory for that much, little is
     /// enough.
+    #[inline]
     pub(crate) fn note(&self, lanes: &Lanes, account: &Account) {
+        let was_much = self.holds_frames() || self.holds_handlers();
+        if was_much || lanes.bytes() >= LITTLE.min(self.most) {
+            self.look(lanes, account);
+        }
+    }
+
+    fn look(&self, lanes: &Lanes, account: &Account) {
         let is_much = |bytes: usize| {
             bytes >= self.most || bytes >= LITTLE && bytes.saturating_add(account.sending_room()) < self.most
         };

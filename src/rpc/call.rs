@@ -101,7 +101,9 @@ where
             let frame = making.encode(kind, &args);
             async move {
                 let answer = Arc::new(Answer::<T, E>::new(making.account()));
-                let mut pending = making.start(frame?, deadline, Arc::clone(&answer) as _).await?;
+                let frame = frame?;
+                let room = frame.room(deadline).await?;
+                let mut pending = making.start(frame, room, deadline, Arc::clone(&answer) as _)?;
                 let answer = poll_fn(|cx| answer.poll(cx)).await;
                 pending.is_over();
                 answer
@@ -152,7 +154,9 @@ where
                 let paced = !making.connection().codec.is_json_rpc();
                 let window = if paced { making.connection().options.window } else { UNPACED_WINDOW };
                 let inbox = Arc::new(Inbox::<T, E>::new(making.account(), window, paced));
-                let pending = making.start(frame?, deadline, Arc::clone(&inbox) as _).await?;
+                let frame = frame?;
+                let room = frame.room(deadline).await?;
+                let pending = making.start(frame, room, deadline, Arc::clone(&inbox) as _)?;
                 Ok(Streaming::of_call(inbox, pending))
             }
         })
@@ -185,7 +189,11 @@ where
         let Self { making, args } = self;
         making.run(Kind::Notify, move |making, deadline| {
             let frame = making.encode(Kind::Notify, &args);
-            async move { making.notify(frame?, deadline).await }
+            async move {
+                let frame = frame?;
+                let room = frame.room(deadline).await?;
+                Ok(frame.notify(room)?)
+            }
         })
     }
 }

@@ -134,6 +134,11 @@ impl Connection {
         if let Some(room) = self.rooms.try_take(Lane::Calls, len) {
             return Ok(room);
         }
+        // Boxed, so that calls which need not wait take no room for it.
+        Box::pin(self.wait_for_room(len, deadline)).await
+    }
+
+    async fn wait_for_room(&self, len: usize, deadline: Option<Instant>) -> Result<Room, Failure> {
         let waiting = self.rooms.take(Lane::Calls, len);
         let taken = match deadline {
             Some(deadline) => self.until(deadline, waiting).await.map_err(|_| Failure::Deadline)?,

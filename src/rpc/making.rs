@@ -21,6 +21,7 @@ use crate::{
         credit::Credit,
         lanes::Lane,
         receive::{Failure, Receive},
+        rooms::Room,
         running::{Running, Task, Work},
         spans,
         window::Window,
@@ -78,24 +79,31 @@ impl Making {
         Fut: Future<Output = Result<T, CallError<E>>> + Send + 'static,
     {
         let span = spans::made(&self.method);
-        let recording = !span.is_disabled();
-        let call = async move {
-            let deadline = self.deadline(kind);
-            match self.peer.chain().is_empty() {
-                true => make(self, deadline).await,
-                false => self.run_within(kind, deadline, make).await,
-            }
-        };
-        if !recording {
-            return Box::pin(call);
+        if span.is_disabled() {
+            return Box::pin(self.run_in_span(kind, make));
         }
         let recorded = span.clone();
         let call = async move {
-            let result = call.await;
+            let result = self.run_in_span(kind, make).await;
             spans::end(&recorded, result.as_ref().err().map(CallError::code));
             result
         };
         Box::pin(call.instrument(span))
+    }
+
+    async fn run_in_span<T, E, F, Fut>(self, kind: Kind, make: F) -> Result<T, CallError<E>>
+    where
+        T: Send + 'static,
+        E: ServiceError,
+        F: FnOnce(Self, Option<Instant>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, CallError<E>>> + Send + 'static,
+    {
+        let deadline = self.deadline(kind);
+        match self.peer.chain().is_empty() {
+            true => make(self, deadline).await,
+            // Boxed, so that calls without middleware take no room for it.
+            false => Box::pin(self.run_within(kind, deadline, make)).await,
+        }
     }
 
     async fn run_within<T, E, F, Fut>(
@@ -180,15 +188,15 @@ impl Making {
         Ok(Encoded { connection: Arc::clone(connection), id, frame: Some(frame) })
     }
 
-    /// Sends the call once there is room for it.
-    pub(crate) async fn start(
+    /// Sends the call.
+    pub(crate) fn start(
         self,
         mut encoded: Encoded,
+        room: Room,
         deadline: Option<Instant>,
         slot: Arc<dyn Receive>,
     ) -> Result<Pending, Failure> {
         let connection = Arc::clone(self.connection());
-        let room = connection.room_for_call(encoded.len(), deadline).await?;
         let (id, frame) = (encoded.id, encoded.take());
         let sends = self.sends.map(|build| {
             let credit = Arc::new(Credit::new(Window::SHUT));
@@ -202,21 +210,18 @@ impl Making {
         Ok(Pending { peer: self.peer, id, over: false })
     }
 
-    /// Sends the notification once there is room for it.
-    pub(crate) async fn notify(
-        self,
-        mut encoded: Encoded,
-        deadline: Option<Instant>,
-    ) -> Result<(), CallError> {
-        let connection = self.connection();
-        let room = connection.room_for_call(encoded.len(), deadline).await?;
-        Ok(connection.notify(encoded.take(), room)?)
-    }
 }
 
 impl Encoded {
-    fn len(&self) -> usize {
-        self.frame.as_ref().map_or(0, Vec::len)
+    /// Waits for room for the frame, and takes it.
+    pub(crate) async fn room(&self, deadline: Option<Instant>) -> Result<Room, Failure> {
+        let len = self.frame.as_ref().map_or(0, Vec::len);
+        self.connection.room_for_call(len, deadline).await
+    }
+
+    /// Sends a notification.
+    pub(crate) fn notify(mut self, room: Room) -> Result<(), Failure> {
+        self.connection.clone().notify(self.take(), room)
     }
 
     fn take(&mut self) -> Vec<u8> {

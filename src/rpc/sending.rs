@@ -62,7 +62,7 @@ impl Conversation {
         let Some(batch) = tables.lanes.pop(slow, room) else { return Ok(false) };
         self.connection.account().subtract_frame(batch.frames.len());
         self.connection.backlog.note(&tables.lanes, self.connection.account());
-        let waiting = match self.connection.backlog.holds_handlers() {
+        let waiting = match self.connection.backlog.holds_handlers() || tables.waiting.is_empty() {
             true => Vec::new(),
             false => std::mem::take(&mut tables.waiting),
         };

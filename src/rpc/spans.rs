@@ -1,6 +1,6 @@
 //! The spans of calls and conversations, with OpenTelemetry's names. Knows no table.
 
-use tracing::{Span, field::Empty};
+use tracing::{Span, field::Empty, level_filters::LevelFilter};
 
 use crate::{
     frame::Role,
@@ -26,6 +26,9 @@ pub(crate) fn conversation(role: Role, protocol: &str) -> Span {
 
 /// The span of a call that this end makes.
 pub(crate) fn made(method: &str) -> Span {
+    if !are_recorded() {
+        return Span::none();
+    }
     let (service, name) = split(method);
     tracing::info_span!(
         "rpc.call",
@@ -41,6 +44,9 @@ pub(crate) fn made(method: &str) -> Span {
 
 /// The span of a call that this end serves. The method is one of this end's names, and no text of the peer.
 pub(crate) fn served(method: &str, metadata: &Metadata) -> Span {
+    if !are_recorded() {
+        return Span::none();
+    }
     let (service, name) = split(method);
     let span = tracing::info_span!(
         "rpc.serve",
@@ -57,6 +63,11 @@ pub(crate) fn served(method: &str, metadata: &Metadata) -> Span {
         span.record("traceparent", shown(traceparent));
     }
     span
+}
+
+/// Tells whether anybody may record spans of calls. Without one they are not even described, to the `log` crate neither.
+fn are_recorded() -> bool {
+    LevelFilter::current() >= LevelFilter::INFO
 }
 
 /// Notes how a call has ended; `None` for a success.

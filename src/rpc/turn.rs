@@ -16,29 +16,34 @@ const STEPS: u32 = 64;
 const TIME: Duration = Duration::from_millis(1);
 /// Steps between two looks at the clock: reading it costs a part of a short step.
 const STRIDE: u32 = 4;
+/// The step that starts the clock: a turn with one frame is shorter.
+const FIRST: u32 = 4;
 
 /// The turn of one conversation, which its task takes and its handlers keep to.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// When the time is up; `None` before the first turn.
+    /// When the time of the last turn is up that has looked at the clock.
     until: Mutex<Option<Instant>>,
     /// Whether a look at the clock has told so.
     late: AtomicBool,
     steps: AtomicU32,
-    /// Steps between two looks at the clock: 1 behind a turn whose time was up, since its steps are long.
+    /// The step that looks at the clock next.
+    look: AtomicU32,
+    /// Steps between two looks: 1 behind a turn whose time was up, since its steps are long.
     stride: AtomicU32,
 }
 
 impl Turn {
     pub(crate) fn new() -> Self {
-        let (steps, stride) = (AtomicU32::new(0), AtomicU32::new(STRIDE));
-        Self { until: Mutex::new(None), late: AtomicBool::new(false), steps, stride }
+        let [steps, look, stride] = [0, FIRST, STRIDE].map(AtomicU32::new);
+        Self { until: Mutex::new(None), late: AtomicBool::new(false), steps, look, stride }
     }
 
     /// Begins a turn.
     pub(crate) fn begin(&self) {
-        *self.until() = Some(Instant::now() + TIME);
-        self.stride.store(if self.late.load(Relaxed) { 1 } else { STRIDE }, Relaxed);
+        let stride = if self.late.load(Relaxed) { 1 } else { STRIDE };
+        self.stride.store(stride, Relaxed);
+        self.look.store(stride.min(FIRST), Relaxed);
         self.late.store(false, Relaxed);
         self.steps.store(0, Relaxed);
     }
@@ -48,9 +53,8 @@ impl Turn {
     pub(crate) fn step(&self) -> bool {
         let steps = self.steps.load(Relaxed) + 1;
         self.steps.store(steps, Relaxed);
-        // A power of two, or 1.
-        if steps & (self.stride.load(Relaxed) - 1) == 0 {
-            self.look();
+        if steps == self.look.load(Relaxed) {
+            self.look(steps);
         }
         self.is_over()
     }
@@ -61,11 +65,19 @@ impl Turn {
         self.steps.load(Relaxed) >= STEPS || self.late.load(Relaxed)
     }
 
-    /// Looks at the clock.
-    fn look(&self) {
-        if self.until().is_some_and(|until| until <= Instant::now()) {
+    /// Looks at the clock, which the first look starts.
+    #[inline(never)]
+    fn look(&self, steps: u32) {
+        let stride = self.stride.load(Relaxed);
+        let (mut until, now) = (self.until(), Instant::now());
+        let begins = steps == stride.min(FIRST);
+        if begins {
+            *until = Some(now + TIME);
+        } else if until.is_some_and(|until| until <= now) {
             self.late.store(true, Relaxed);
         }
+        // Of long steps there have been some already.
+        self.look.store(steps + if begins { 1 } else { stride }, Relaxed);
     }
 
     fn until(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -100,8 +112,8 @@ mod tests {
         turn.begin();
         assert!(!turn.is_over());
         let long = || std::thread::sleep(TIME);
-        assert_eq!(steps_of(&turn, long), STRIDE as usize);
-        assert_eq!(steps_of(&turn, long), 1);
+        assert_eq!(steps_of(&turn, long), FIRST as usize + 1);
+        assert_eq!(steps_of(&turn, long), 2);
         turn.begin();
         turn.begin();
         assert_eq!(turn.stride.load(Relaxed), STRIDE);
