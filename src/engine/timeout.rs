@@ -66,7 +66,7 @@ impl Engine {
     /// transport ended never leaves: it is waited for no more.
     fn write_due(&self) -> Option<Instant> {
         let waits = self.in_flight > 0 && self.phase() != Phase::Done;
-        self.write_progress.checked_add(self.config.write_timeout).filter(|_| waits)
+        if waits { self.write_progress.checked_add(self.config.write_timeout) } else { None }
     }
 
     fn message_due(&self) -> Option<Instant> {

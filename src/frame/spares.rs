@@ -22,6 +22,7 @@ impl<T> Spares<T> {
     }
 
     /// Keeps one, unless there are enough. It must be empty and of bounded capacity.
+    #[inline]
     pub(crate) fn keep(&self, spare: T) {
         match self.0.try_borrow_mut() {
             Ok(mut spares) if spares.len() < KEPT => spares.push(spare),

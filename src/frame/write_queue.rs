@@ -215,6 +215,7 @@ impl WriteQueue {
         }
     }
 
+    #[inline]
     fn push(&mut self, segment: Segment) {
         match self.first {
             None => self.first = Some(segment),

@@ -95,7 +95,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Tells whether so much was done since the last rest that others should have their turn.
     pub(crate) fn is_due_to_rest(&self) -> bool {
-        self.moved.saturating_add(self.exchange.worked) >= TURN_BYTES || self.events >= TURN
+        self.moved + self.exchange.worked >= TURN_BYTES || self.events >= TURN
     }
 
     /// Does what is due by the clock: a transport that always has bytes never lets this wait for it.

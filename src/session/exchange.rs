@@ -51,6 +51,7 @@ impl Exchange {
     /// Close frame that those bring about.
     pub(crate) fn collect(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
         let news = self.tell(state, now);
+        self.worked += state.engine.take_worked();
         match self.writing.is_empty() {
             true => state.engine.poll_output(&mut self.writing, now),
             false => state.engine.take_back(&mut self.writing),
@@ -67,7 +68,6 @@ impl Exchange {
 
     fn part(&mut self, state: &mut State, news: News, cx: &Context<'_>) -> Wakes {
         self.outlook = Outlook::of(&state.engine);
-        self.worked = self.worked.saturating_add(state.engine.take_worked());
         state.wakes(news, cx)
     }
 }

@@ -20,11 +20,20 @@ impl GiveWay {
 
     /// Tells whether a poll only gives way: the task comes again behind the others of its thread, and behind a look at
     /// the sockets and timers. One that only wakes itself would keep its thread from them for up to sixty turns.
+    #[inline]
     pub(crate) fn gives(&mut self, cx: &mut Context<'_>) -> bool {
-        let owed = std::mem::take(&mut self.owed);
-        if owed && pin!(tokio::task::yield_now()).poll(cx) == Poll::Ready(()) {
+        if self.owed {
+            self.give(cx);
+            return true;
+        }
+        false
+    }
+
+    #[cold]
+    fn give(&mut self, cx: &mut Context<'_>) {
+        self.owed = false;
+        if pin!(tokio::task::yield_now()).poll(cx) == Poll::Ready(()) {
             cx.waker().wake_by_ref();
         }
-        owed
     }
 }

@@ -169,6 +169,7 @@ impl Link {
     }
 
     /// Tells whether the handler has ended the turn.
+    #[inline]
     pub(crate) fn take_turn_ended(&self) -> bool {
         self.turn_ended.load(Relaxed) && self.turn_ended.swap(false, Relaxed)
     }
@@ -183,12 +184,8 @@ impl Link {
     pub(crate) fn poll_events(&self, to: &mut VecDeque<Event>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
         let made_room = state.engine.poll_events(to);
-        state.note_taken(&self.account);
-        if made_room || state.engine.is_starved() && !to.is_empty() {
-            self.release(state);
-            return Poll::Ready(true);
-        }
         if !to.is_empty() {
+            self.note_taken(state, made_room);
             return Poll::Ready(true);
         }
         if state.engine.closed().is_some() {
@@ -201,6 +198,15 @@ impl Link {
             state.receiver = Some(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Takes note that something was taken, and wakes the driver where that lets it read on.
+    #[inline]
+    fn note_taken(&self, mut state: MutexGuard<'_, State>, made_room: bool) {
+        state.note_taken(&self.account);
+        if made_room || state.engine.is_starved() {
+            self.release(state);
+        }
     }
 
     /// Queues a small message by copying its payload, where nothing speaks against it; `false` when it has to be

@@ -60,11 +60,14 @@ impl Ration {
     }
 
     /// Returns how many bytes may be read at once, `most` at most.
+    #[inline]
     pub(crate) fn limit(&mut self, account: &Account, most: usize, now: Instant) -> usize {
+        if account.has_reading_room(SCARCE) { most } else { self.scarce_limit(account, most, now) }
+    }
+
+    #[cold]
+    fn scarce_limit(&mut self, account: &Account, most: usize, now: Instant) -> usize {
         let room = account.reading_room();
-        if room >= SCARCE {
-            return most;
-        }
         // What does not fit into the engine is carried, and half of the room is there for that.
         let limit = most.min(SHORT as usize).min(room / 2 + self.spare as usize);
         if limit == 0 {

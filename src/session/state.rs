@@ -147,9 +147,16 @@ impl State {
     }
 
     /// Closes the conversation when its session was dropped; tells whether it was.
+    #[inline]
     pub(crate) fn close_abandoned(&mut self) -> bool {
-        let Some(how) = self.abandoned.take() else { return false };
-        self.close(how.into());
+        self.abandoned.is_some() && self.close_behind_session()
+    }
+
+    #[cold]
+    fn close_behind_session(&mut self) -> bool {
+        if let Some(how) = self.abandoned.take() {
+            self.close(how.into());
+        }
         self.engine.stop_delivery();
         true
     }

@@ -133,6 +133,13 @@ impl Account {
         }
     }
 
+    /// Tells whether at least so many bytes more may be received.
+    #[inline]
+    pub(crate) fn has_reading_room(&self, bytes: usize) -> bool {
+        self.pool.as_ref().is_none_or(|pool| pool.has_free_for(self.held().saturating_add(bytes)))
+            || self.reading_room() >= bytes
+    }
+
     /// Returns how many bytes more may be received: up to the floor always, whatever is charged, and above it what the
     /// pool has.
     pub(crate) fn reading_room(&self) -> usize {

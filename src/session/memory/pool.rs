@@ -56,6 +56,12 @@ impl Pool {
         (free / PART).min(above.saturating_add(free))
     }
 
+    /// Tells whether a connection may come to hold so many bytes in all, without a look at its floor.
+    #[inline]
+    pub(crate) fn has_free_for(&self, held: usize) -> bool {
+        held <= self.limit.saturating_sub(self.used()) / PART
+    }
+
     /// Returns how many bytes there may be.
     #[cfg(test)]
     pub(super) fn limit(&self) -> usize {
