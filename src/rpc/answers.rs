@@ -73,8 +73,7 @@ impl Conversation {
         count(&self.connection.counters.served);
         let codec = &self.connection.codec;
         let mut tables = self.connection.lock();
-        let longest = tables.longest_message();
-        if let Err(refusal) = self.connection.load(frame.len(), longest) {
+        if let Err(refusal) = self.connection.load(frame.len()) {
             frame = self.error(id, &refusal);
         }
         if let Some(frame) = codec.commit(id, frame) {

@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     /// Whether the task runs, or was woken and has not run since.
     awake: AtomicBool,
     next_id: AtomicU64,
+    /// How many bytes a message to the peer may have.
+    longest: AtomicU64,
     pub(crate) rooms: Rooms,
     pub(crate) backlog: Backlog,
     /// That of the task, and of the handlers in it.
@@ -80,6 +82,7 @@ impl Connection {
                 Role::Client => 1,
                 Role::Server => 2,
             }),
+            longest: AtomicU64::new(Hello::default().max_message),
             rooms: Rooms::new(),
             backlog: Backlog::new(options.max_queued),
             turn: Turn::new(),
@@ -112,6 +115,11 @@ impl Connection {
                 return id;
             }
         }
+    }
+
+    /// Returns how many bytes a message to the peer may have, as far as that is known.
+    pub(crate) fn longest_message(&self) -> u64 {
+        self.longest.load(Ordering::Relaxed)
     }
 
     /// Tells whether this end sends pings, which a browser's page can see.
@@ -162,7 +170,7 @@ impl Connection {
         calling: Calling,
     ) -> Result<(), Failure> {
         let mut tables = self.lock();
-        if let Some(failure) = tables.refuses(frame.len()) {
+        if let Some(failure) = tables.refuses(frame.len(), self.longest_message()) {
             return Err(failure);
         }
         let Calling { slot, deadline, sends } = calling;
@@ -188,7 +196,7 @@ impl Connection {
     /// Sends a notification.
     pub(crate) fn notify(&self, frame: Vec<u8>, room: Room) -> Result<(), Failure> {
         let mut tables = self.lock();
-        if let Some(failure) = tables.refuses(frame.len()) {
+        if let Some(failure) = tables.refuses(frame.len(), self.longest_message()) {
             return Err(failure);
         }
         self.queue(&mut tables, Lane::Calls, frame, room);
@@ -222,6 +230,7 @@ impl Connection {
 
     /// Takes the peer's hello, and lets the streams go on that wait for it.
     pub(crate) fn greeted(&self, hello: Hello, charge: Charge) {
+        self.longest.store(hello.max_message, Ordering::Relaxed);
         let mut tables = self.lock();
         tables
             .made

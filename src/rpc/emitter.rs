@@ -53,6 +53,7 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
     /// A dropped call has sent all of the value or nothing. One that is kept and not polled may hold up the other streams
     /// of its connection.
     pub async fn send(&mut self, value: &T) -> Result<(), Status> {
+        self.pace().await;
         self.credit().await?;
         let turn = self.turn().await?;
         self.emit(&turn, self.encode(value)?).await
@@ -125,8 +126,7 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
         let encoded = self.connection.codec.frame(Envelope::Item { id: self.id }, value);
         let frame = encoded
             .map_err(|error| Status::new(Code::INTERNAL, format!("an item does not encode: {error}")))?;
-        let longest = self.connection.lock().longest_message();
-        let load = self.connection.load(frame.len(), longest)?;
+        let load = self.connection.load(frame.len())?;
         Ok((frame, load))
     }
 }

@@ -209,7 +209,6 @@ impl Making {
         started.inspect_err(|_| connection.codec.forget(id))?;
         Ok(Pending { peer: self.peer, id, over: false })
     }
-
 }
 
 impl Encoded {

@@ -90,7 +90,9 @@ impl Rooms {
 impl ItemTurn<'_> {
     /// Waits for room for an item, and takes it.
     pub(crate) async fn room(&self, len: usize) -> Result<Room, AcquireError> {
-        // Not `try_take`: a stream that always has an item is to give way to others now and then, as tokio's budget has it.
+        if let Some(room) = self.rooms.try_take(Lane::Items, len) {
+            return Ok(room);
+        }
         let mut room = pin!(self.rooms.take(Lane::Items, len));
         poll_fn(|cx| {
             let polled = room.as_mut().poll(cx);

@@ -121,7 +121,7 @@ impl Conversation {
 impl Connection {
     /// Adds a frame to what waits to be sent; returns its position in the lane.
     pub(crate) fn queue(&self, tables: &mut Tables, lane: Lane, frame: Vec<u8>, room: Room) -> u64 {
-        let longest = usize::try_from(tables.longest_message()).unwrap_or(usize::MAX);
+        let longest = usize::try_from(self.longest_message()).unwrap_or(usize::MAX);
         let joining = Joining { separator: self.codec.separator(), longest };
         self.account().add_frame(frame.len());
         let position = tables.lanes.push(lane, frame, room, joining);
@@ -133,8 +133,9 @@ impl Connection {
     ///
     /// # Errors
     /// When it is longer than the peer takes, or when there is no memory for it until the peer has read it.
-    pub(crate) fn load(&self, len: usize, longest: u64) -> Result<Load, Status> {
+    pub(crate) fn load(&self, len: usize) -> Result<Load, Status> {
         let exhausted = |text| Status::new(Code::RESOURCE_EXHAUSTED, text);
+        let longest = self.longest_message();
         if len as u64 > longest {
             return Err(exhausted(too_long(len, longest)));
         }

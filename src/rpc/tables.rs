@@ -78,8 +78,8 @@ pub(crate) struct ServedStreams {
 }
 
 impl Tables {
-    /// Tells why a call or notification of so many bytes cannot be sent, if so.
-    pub(crate) fn refuses(&self, len: usize) -> Option<Failure> {
+    /// Tells why a call or notification of so many bytes cannot be sent to a peer that takes the `longest`, if so.
+    pub(crate) fn refuses(&self, len: usize, longest: u64) -> Option<Failure> {
         if let Some(end) = &self.end {
             return Some(Failure::Disconnected(Disconnected::new(false, end)));
         }
@@ -87,14 +87,8 @@ impl Tables {
             let end = End::Going(going.reason.as_str().into());
             return Some(Failure::Disconnected(Disconnected::new(false, &end)));
         }
-        let longest = self.longest_message();
         let status = || Failure::Status(Status::new(Code::RESOURCE_EXHAUSTED, too_long(len, longest)));
         (len as u64 > longest).then(status)
-    }
-
-    /// Returns how many bytes a message to the peer may have.
-    pub(crate) fn longest_message(&self) -> u64 {
-        self.peer.as_ref().map_or(Hello::default().max_message, |(hello, _)| hello.max_message)
     }
 
     /// Takes the reason to close, once nothing waits any more or it has waited long enough.

@@ -41,11 +41,16 @@ impl Turn {
 
     /// Begins a turn.
     pub(crate) fn begin(&self) {
-        let stride = if self.late.load(Relaxed) { 1 } else { STRIDE };
-        self.stride.store(stride, Relaxed);
-        self.look.store(stride.min(FIRST), Relaxed);
+        let was_late = self.late.load(Relaxed);
         self.late.store(false, Relaxed);
         self.steps.store(0, Relaxed);
+        self.look.store(FIRST, Relaxed);
+        self.stride.store(STRIDE, Relaxed);
+        if was_late {
+            *self.until() = Some(Instant::now() + TIME);
+            self.look.store(1, Relaxed);
+            self.stride.store(1, Relaxed);
+        }
     }
 
     /// Takes a step; tells whether it was the last one.
@@ -65,19 +70,18 @@ impl Turn {
         self.steps.load(Relaxed) >= STEPS || self.late.load(Relaxed)
     }
 
-    /// Looks at the clock, which the first look starts.
+    /// Looks at the clock, which the first look starts, unless the turn's begin has.
     #[inline(never)]
     fn look(&self, steps: u32) {
-        let stride = self.stride.load(Relaxed);
         let (mut until, now) = (self.until(), Instant::now());
-        let begins = steps == stride.min(FIRST);
-        if begins {
+        let starts = steps == FIRST && self.stride.load(Relaxed) == STRIDE;
+        if starts {
             *until = Some(now + TIME);
         } else if until.is_some_and(|until| until <= now) {
             self.late.store(true, Relaxed);
         }
         // Of long steps there have been some already.
-        self.look.store(steps + if begins { 1 } else { stride }, Relaxed);
+        self.look.store(steps + if starts { 1 } else { self.stride.load(Relaxed) }, Relaxed);
     }
 
     fn until(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -113,7 +117,7 @@ mod tests {
         assert!(!turn.is_over());
         let long = || std::thread::sleep(TIME);
         assert_eq!(steps_of(&turn, long), FIRST as usize + 1);
-        assert_eq!(steps_of(&turn, long), 2);
+        assert_eq!(steps_of(&turn, long), 1);
         turn.begin();
         turn.begin();
         assert_eq!(turn.stride.load(Relaxed), STRIDE);
