@@ -20,6 +20,12 @@ impl Engine {
         self.inbox.held() + self.assembler.held() + self.collector.held()
     }
 
+    /// Returns how many bytes extensions hold beside, for the message under way.
+    #[inline]
+    pub(crate) fn held_by_extensions(&self) -> usize {
+        self.extended.as_ref().map_or(0, |extended| extended.stack.held())
+    }
+
     /// Returns at most how many bytes are held once `bytes` more have come.
     #[inline]
     pub(crate) fn could_hold(&self, bytes: usize) -> usize {

@@ -103,6 +103,12 @@ pub trait ExtensionDecoder: Send {
     fn takes_parts(&self) -> bool {
         false
     }
+
+    /// Returns how many bytes this holds for the message under way, beside what it has pushed. They count to
+    /// [`Server::memory`](crate::Server::memory). Asked behind each read. Default: 0.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// An extension in use on one connection.

@@ -117,6 +117,11 @@ impl ExtensionStack {
         self.layers.iter().all(|layer| layer.decoder.takes_parts())
     }
 
+    /// Returns how many bytes the decoders hold for the message under way.
+    pub(crate) fn held(&self) -> usize {
+        self.layers.iter().map(|layer| layer.decoder.held()).sum()
+    }
+
     /// Tells the encoders of a message whose frames come next.
     pub(crate) fn begin(&mut self, message: &Message, hints: SendHints) {
         for layer in &mut self.layers {

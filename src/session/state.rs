@@ -34,8 +34,8 @@ pub(crate) struct State {
     pub(crate) abandoned: Option<Abandoned>,
     /// Bytes that the driver has read, and the engine has not taken.
     pub(crate) carried: usize,
-    /// What the account was last told of.
-    noted: usize,
+    /// What the account was last told of: what was received, and what extensions hold.
+    noted: (usize, usize),
 }
 
 /// How a session was dropped.
@@ -98,7 +98,7 @@ impl State {
             progress_wanted: false,
             abandoned: None,
             carried: 0,
-            noted: 0,
+            noted: (0, 0),
         }
     }
 
@@ -106,23 +106,24 @@ impl State {
     #[inline]
     pub(crate) fn note(&mut self, account: &Account, carried: usize) {
         self.carried = carried;
-        let held = self.engine.held() + carried;
-        if held >= NOTED_FROM || self.noted > 0 {
-            self.tell(account, if held < NOTED_FROM { 0 } else { held });
+        let (held, beside) = (self.engine.held() + carried, self.engine.held_by_extensions());
+        if held + beside >= NOTED_FROM || self.noted != (0, 0) {
+            self.tell(account, if held < NOTED_FROM { 0 } else { held }, beside);
         }
     }
 
-    fn tell(&mut self, account: &Account, held: usize) {
-        if held != self.noted {
-            self.noted = held;
+    fn tell(&mut self, account: &Account, held: usize, beside: usize) {
+        let before = mem::replace(&mut self.noted, (held, beside));
+        if held != before.0 {
             account.set_received(held);
         }
+        account.set_extensions(before.1, beside);
     }
 
     /// Tells the account that something was taken, if it has been told of something.
     #[inline]
     pub(crate) fn note_taken(&mut self, account: &Account) {
-        if self.noted > 0 {
+        if self.noted != (0, 0) {
             self.note(account, self.carried);
         }
     }

@@ -21,6 +21,8 @@ use crate::{
 
 /// How many bytes are unpacked at a time.
 const UNPACK_CHUNK: usize = 32 * 1024;
+/// About what a state takes, in bytes.
+const STATE: usize = 47 * 1024;
 /// How many blocks of one message may say that they are its last. Chosen: those who set the bit at all set
 /// it once.
 const MAX_FINAL_BLOCKS: u8 = 16;
@@ -182,6 +184,11 @@ impl ExtensionDecoder for Decoder {
 
     fn takes_parts(&self) -> bool {
         true
+    }
+
+    fn held(&self) -> usize {
+        let shared = !matches!(self.context, Context::Dedicated(_));
+        if self.open.is_some() && shared { STATE } else { 0 }
     }
 }
 

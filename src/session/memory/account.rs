@@ -25,7 +25,7 @@ pub(crate) const LITTLE: usize = 16 * 1024;
 pub(crate) struct Account {
     /// What charges may come to.
     limit: AtomicUsize,
-    /// What was received, what is charged, and what waits to be sent.
+    /// What was received, what extensions hold, what is charged, and what waits to be sent.
     held: AtomicUsize,
     charged: AtomicUsize,
     /// What was received and waits.
@@ -94,6 +94,12 @@ impl Account {
         self.set(&self.received, now);
     }
 
+    /// Counts what extensions hold for the message under way, which was `before`. Never refused: it is there. It is no
+    /// part of what may always be received.
+    pub(crate) fn set_extensions(&self, before: usize, now: usize) {
+        self.change(before, now);
+    }
+
     /// Sets what waits to be sent. Never refused: it is there.
     pub(crate) fn set_sending(&self, now: usize) {
         self.set(&self.sending, now);
@@ -126,7 +132,10 @@ impl Account {
     }
 
     fn set(&self, gauge: &AtomicUsize, now: usize) {
-        let before = gauge.swap(now, AcqRel);
+        self.change(gauge.swap(now, AcqRel), now);
+    }
+
+    fn change(&self, before: usize, now: usize) {
         match now.checked_sub(before) {
             Some(more) => self.add(more),
             None => self.subtract(before - now),

@@ -19,8 +19,6 @@ use tokio::{
 
 /// How long nothing is taken when nothing will be.
 const STUCK: Duration = Duration::from_secs(3);
-/// Connections that send at a time.
-const TOGETHER: usize = 50;
 
 /// What each connection sends.
 #[derive(Clone)]
@@ -86,33 +84,27 @@ fn compressed(message: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Opens so many connections.
-///
-/// # Errors
-/// When one is not let in.
-pub async fn open(address: &str, count: usize, deflate: bool) -> Result<Vec<TcpStream>> {
+/// Opens a connection.
+async fn open(address: &str, deflate: bool) -> Result<TcpStream> {
     let extension = if deflate { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     let head = format!(
         "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Protocol: converse.v1.msgpack\r\n{extension}\r\n"
     );
-    let mut streams = Vec::new();
-    for _ in 0..count {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        stream.write_all(head.as_bytes()).await?;
-        let (mut answer, mut byte) = (Vec::new(), [0]);
-        while !answer.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).await?;
-            answer.push(byte[0]);
-        }
-        if !answer.starts_with(b"HTTP/1.1 101 ") {
-            return Err(String::from_utf8_lossy(&answer).into_owned().into());
-        }
-        streams.push(stream);
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    stream.write_all(head.as_bytes()).await?;
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).await?;
+        answer.push(byte[0]);
     }
-    Ok(streams)
+    if answer.starts_with(b"HTTP/1.1 101 ") {
+        Ok(stream)
+    } else {
+        Err(String::from_utf8_lossy(&answer).into_owned().into())
+    }
 }
 
 /// How the attacks came out.
@@ -147,27 +139,28 @@ fn is_open(stream: &TcpStream) -> bool {
     }
 }
 
-/// Sends all that each connection is let, some connections at a time; none of them ends.
-pub async fn attack(mut idle: Vec<TcpStream>, greed: Greed) -> Attacks {
+/// Opens so many connections, each of which sends all that it is let; none of them ends.
+///
+/// # Errors
+/// When one is not let in.
+pub async fn attack(address: &str, count: usize, greed: &Greed, deflate: bool) -> Result<Attacks> {
     let (mut sending, mut streams) = (JoinSet::new(), Vec::new());
-    while !idle.is_empty() || !sending.is_empty() {
-        while sending.len() < TOGETHER
-            && let Some(mut stream) = idle.pop()
-        {
-            let greed = greed.clone();
-            sending.spawn(async move {
-                for frame in greed.0.iter() {
-                    let sent = timeout(STUCK, stream.write_all(frame)).await;
-                    if !matches!(sent, Ok(Ok(()))) {
-                        return (stream, false);
-                    }
+    for _ in 0..count {
+        let (address, greed) = (address.to_owned(), greed.clone());
+        sending.spawn(async move {
+            let mut stream = open(&address, deflate).await?;
+            for frame in greed.0.iter() {
+                let sent = timeout(STUCK, stream.write_all(frame)).await;
+                if !matches!(sent, Ok(Ok(()))) {
+                    return Ok((stream, false));
                 }
-                (stream, true)
-            });
-        }
-        if let Some(Ok(sent)) = sending.join_next().await {
-            streams.push(sent);
-        }
+            }
+            Ok((stream, true))
+        });
     }
-    Attacks { streams }
+    while let Some(sent) = sending.join_next().await {
+        let sent: Result<_> = sent?;
+        streams.push(sent?);
+    }
+    Ok(Attacks { streams })
 }
