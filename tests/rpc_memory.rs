@@ -123,10 +123,10 @@ fn greedy() -> Vec<Vec<u8>> {
     messages
 }
 
-/// Runs an attack with and without compression, and prints what was held.
 /// Ends the name of what is played against handlers in tasks of their own.
 const SPAWNED: &str = "handlers in tasks of their own";
 
+/// Runs an attack with and without compression, and prints what was held.
 fn measured(what: &str, subprotocol: &'static str, messages: Vec<Vec<u8>>, reads: bool) -> Vec<Held> {
     measured_with(what, subprotocol, &messages, reads, |frame| frame)
 }
@@ -136,6 +136,17 @@ fn measured_with(
     subprotocol: &'static str,
     messages: &[Vec<u8>],
     reads: bool,
+    last: impl Fn(Vec<u8>) -> Vec<u8>,
+) -> Vec<Held> {
+    attacked(what, subprotocol, messages, (1, reads), last)
+}
+
+/// Lets so many connections say the same.
+fn attacked(
+    what: &str,
+    subprotocol: &'static str,
+    messages: &[Vec<u8>],
+    (connections, reads): (usize, bool),
     last: impl Fn(Vec<u8>) -> Vec<u8>,
 ) -> Vec<Held> {
     let _alone = alone();
@@ -151,7 +162,8 @@ fn measured_with(
             let sendable = frames.len();
             let router = if what.ends_with(SPAWNED) { router().spawned() } else { router() };
             let server = Server::new(packing.options()).rpc("/", router);
-            let held = hostile::attack(&HEAP, server, packing, vec![Attack { subprotocol, frames, reads }]);
+            let attacks = vec![Attack { subprotocol, frames, reads }; connections];
+            let held = hostile::attack(&HEAP, server, packing, attacks);
             println!(
                 "{what}, {packing:?}: {} KiB at the most, {} KiB kept; {} of {sendable} frames ({} KiB) sent, {:?}",
                 held.peak / 1024,
@@ -337,6 +349,28 @@ fn all_of_it_at_once() {
         frame
     });
     is_bounded(&held);
+}
+
+#[test]
+fn arguments_answers_items_and_half_a_message_at_once() {
+    // What is to be sent comes last, where what is received has left the thread its spare buffers.
+    let arguments = calls(4, "bytes", &one(&array_of(1, VALUE)));
+    let unread = (4..12).map(|n| lasting_call(id(n), "flow", NONE));
+    let answers = (12..32).map(|n| lasting_call(id(n), "large", NONE));
+    let half = many(LONGEST / 2, |_| UNKNOWN.to_vec());
+    let messages: Vec<_> = arguments.into_iter().chain(unread).chain(answers).chain([half]).collect();
+    let half = |mut frame: Vec<u8>| {
+        frame.pop();
+        frame
+    };
+    let one = measured_with("arguments, answers, items", MESSAGE_PACK, &messages, false, half);
+    let both = attacked("the same by two", MESSAGE_PACK, &messages, (2, false), half);
+    // The spare buffers are the thread's, once for all connections.
+    assert!(one.iter().all(|held| held.peak <= MOST + 2 * MIB), "{one:?}");
+    for (one, both) in one.iter().zip(both) {
+        let second = both.peak.saturating_sub(one.peak);
+        assert!(second <= MOST, "the second connection adds {} KiB", second / 1024);
+    }
 }
 
 /// An array of a mebibyte that is one piece again and again.

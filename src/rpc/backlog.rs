@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    rpc::{connection::Connection, lanes::Lanes},
+    rpc::{connection::Connection, lanes::Lanes, tables::Tables},
     session::{Account, LITTLE},
 };
 
@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Backlog {
     most: usize,
+    /// Bytes that the session held when it was last slow.
+    session: AtomicUsize,
     frames: AtomicBool,
     handlers: AtomicBool,
     /// Bytes of answers that handlers in tasks of their own have made, and the conversation's task has not taken.
@@ -35,6 +37,7 @@ impl Backlog {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
+            session: AtomicUsize::new(0),
             frames: AtomicBool::new(false),
             handlers: AtomicBool::new(false),
             made: AtomicUsize::new(0),
@@ -51,9 +54,14 @@ impl Backlog {
     #[inline]
     pub(crate) fn note(&self, lanes: &Lanes, account: &Account) {
         let was_much = self.holds_frames() || self.holds_handlers();
-        if was_much || lanes.bytes() >= LITTLE.min(self.most) {
+        if was_much || lanes.bytes() + self.session.load(Relaxed) >= LITTLE.min(self.most) {
             self.look(lanes, account);
         }
+    }
+
+    /// Takes note of what waits in the session. Tells whether that is news.
+    pub(crate) fn set_session(&self, bytes: usize) -> bool {
+        self.session.load(Relaxed) != bytes && self.session.swap(bytes, Relaxed) != bytes
     }
 
     fn look(&self, lanes: &Lanes, account: &Account) {
@@ -61,7 +69,8 @@ impl Backlog {
             bytes >= self.most || bytes >= LITTLE && bytes.saturating_add(account.sending_room()) < self.most
         };
         self.frames.store(is_much(lanes.responses()), Relaxed);
-        self.handlers.store(is_much(lanes.results()), Relaxed);
+        // With a long message in the session no other is made: so no more than one waits.
+        self.handlers.store(is_much(lanes.results() + self.session.load(Relaxed)), Relaxed);
     }
 
     /// Tells whether the peer's frames wait, which could bring refusals and control frames about.
@@ -105,6 +114,14 @@ impl Drop for Made {
 }
 
 impl Connection {
+    /// Takes out the handlers in tasks of their own that waited for the peer, unless they still wait.
+    pub(crate) fn released(&self, tables: &mut Tables) -> Vec<Waker> {
+        match self.backlog.holds_handlers() || tables.waiting.is_empty() {
+            true => Vec::new(),
+            false => std::mem::take(&mut tables.waiting),
+        }
+    }
+
     /// Tells whether a handler in a task of its own has to wait until the peer has taken what is there for it; then it
     /// is woken.
     pub(crate) fn waits_for_peer(&self, cx: &Context<'_>) -> bool {

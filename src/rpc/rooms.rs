@@ -5,7 +5,10 @@ use std::{
     cell::Cell,
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -31,6 +34,8 @@ pub(crate) struct Rooms {
     lanes: [Arc<Semaphore>; 2],
     /// One stream at a time makes an item and takes room for it, so that no more than one waits for room.
     turn: Semaphore,
+    /// Bytes of the last item.
+    last_item: AtomicUsize,
 }
 
 /// The turn of a stream; given back when it is dropped.
@@ -43,10 +48,11 @@ pub(crate) struct ItemTurn<'a> {
 impl Rooms {
     pub(crate) fn new() -> Self {
         let lanes = [CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Self { lanes, turn: Semaphore::new(1) }
+        Self { lanes, turn: Semaphore::new(1), last_item: AtomicUsize::new(0) }
     }
 
-    /// Waits for the turn of a stream that may send an item.
+    /// Waits for the turn of a stream that may send an item, and until there is room for one like the last: so a long one
+    /// is not made while another long one waits.
     pub(crate) async fn turn(&self) -> Result<ItemTurn<'_>, AcquireError> {
         let turn = match self.turn.try_acquire() {
             Ok(turn) => turn,
@@ -55,7 +61,12 @@ impl Rooms {
                 self.turn.acquire().await?
             }
         };
-        Ok(ItemTurn { rooms: self, _turn: turn })
+        let turn = ItemTurn { rooms: self, _turn: turn };
+        let last = self.last_item.load(Relaxed).min(ITEMS);
+        if self.lanes[1].available_permits() < last {
+            drop(turn.room(last).await?);
+        }
+        Ok(turn)
     }
 
     /// Takes room for a frame, if there is some.
@@ -90,6 +101,7 @@ impl Rooms {
 impl ItemTurn<'_> {
     /// Waits for room for an item, and takes it.
     pub(crate) async fn room(&self, len: usize) -> Result<Room, AcquireError> {
+        self.rooms.last_item.store(len, Relaxed);
         if let Some(room) = self.rooms.try_take(Lane::Items, len) {
             return Ok(room);
         }

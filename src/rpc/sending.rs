@@ -44,13 +44,19 @@ impl Conversation {
 
     /// Tells the account what waits for a peer that reads too slowly. What leaves at once is not worth it.
     fn account_for_sending(&mut self) {
-        let waits = self.flushed.is_some() && self.connection.account().has_pool();
-        let bytes = match waits {
-            true => self.connection.lock().lanes.short_bytes() + self.connection.sender.queued_bytes(),
-            false => 0,
-        };
+        let (connection, account) = (&self.connection, self.connection.account());
+        let in_session = if self.flushed.is_some() { connection.sender.queued_bytes() } else { 0 };
+        if connection.backlog.set_session(in_session) {
+            let mut tables = connection.lock();
+            connection.backlog.note(&tables.lanes, account);
+            let waiting = connection.released(&mut tables);
+            drop(tables);
+            wake_all(waiting);
+        }
+        let waits = self.flushed.is_some() && account.has_pool();
+        let bytes = if waits { connection.lock().lanes.short_bytes() + in_session } else { 0 };
         if std::mem::replace(&mut self.sending, bytes) != bytes {
-            self.connection.account().set_sending(bytes);
+            account.set_sending(bytes);
         }
     }
 
@@ -62,10 +68,7 @@ impl Conversation {
         let Some(batch) = tables.lanes.pop(slow, room) else { return Ok(false) };
         self.connection.account().subtract_frame(batch.frames.len());
         self.connection.backlog.note(&tables.lanes, self.connection.account());
-        let waiting = match self.connection.backlog.holds_handlers() || tables.waiting.is_empty() {
-            true => Vec::new(),
-            false => std::mem::take(&mut tables.waiting),
-        };
+        let waiting = self.connection.released(&mut tables);
         drop(tables);
         wake_all(waiting);
         match self.session.try_send(self.connection.codec.message(batch.frames)) {

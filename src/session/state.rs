@@ -107,7 +107,7 @@ impl State {
     pub(crate) fn note(&mut self, account: &Account, carried: usize) {
         self.carried = carried;
         let (held, beside) = (self.engine.held() + carried, self.engine.held_by_extensions());
-        if held + beside >= NOTED_FROM || self.noted != (0, 0) {
+        if held + beside >= NOTED_FROM || self.noted.0 + self.noted.1 > 0 {
             self.tell(account, if held < NOTED_FROM { 0 } else { held }, beside);
         }
     }
@@ -123,7 +123,7 @@ impl State {
     /// Tells the account that something was taken, if it has been told of something.
     #[inline]
     pub(crate) fn note_taken(&mut self, account: &Account) {
-        if self.noted != (0, 0) {
+        if self.noted.0 + self.noted.1 > 0 {
             self.note(account, self.carried);
         }
     }
