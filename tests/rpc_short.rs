@@ -4,10 +4,17 @@
 #[path = "support/rpc.rs"]
 mod support;
 
-use std::{future::pending, time::Duration};
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use converse::{
-    Server, SessionOptions,
+    MessagePackConverter, Server, SessionOptions,
     rpc::{self, CallError, Code, Options, Protocol, Router, Status, Streaming},
 };
 use futures::{future::join_all, stream};
@@ -77,6 +84,87 @@ async fn honest_streams_within_their_credit_wait_for_memory_and_are_not_ended() 
         });
         for count in join_all(uploads).await {
             assert_eq!(count.unwrap(), 4, "{protocol:?}");
+        }
+    }
+}
+
+/// An honest item of more memory than there is for values costs its stream, and nothing of it is read as a frame.
+#[tokio::test(start_paused = true)]
+async fn an_item_that_never_finds_memory_ends_its_stream_only() {
+    for protocol in support::protocols() {
+        let router = || {
+            let count = |_, _: [(); 0], mut items: Streaming<Vec<u64>>| async move {
+                let mut count = 0;
+                while let Some(item) = items.next().await {
+                    count += item?.len();
+                }
+                Ok::<usize, Status>(count)
+            };
+            let options = Options::default().protocols([protocol.clone()]).deadline(None);
+            Router::new().options(options).client_stream("count", count)
+        };
+        let (here, there) = duplex(64 * KIB);
+        rpc::over(here, converse::frame::Role::Server, &protocol, &support::patient(), router());
+        let peer = rpc::over(there, converse::frame::Role::Client, &protocol, &support::patient(), router());
+        let items = || stream::iter([vec![1_u64; 400 * KIB]]);
+        let refused = peer.call::<_, usize>("count", [(); 0]).sending(items()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::RESOURCE_EXHAUSTED, "{protocol:?}: {refused}");
+        let small = stream::iter([vec![1_u64; 1000]]);
+        assert_eq!(peer.call::<_, usize>("count", [(); 0]).sending(small).await.unwrap(), 1000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_finds_no_memory_becomes_no_call() {
+    let called = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::clone(&called);
+    let server = Router::new()
+        .options(support::in_json().deadline(None))
+        .client_stream("store", |_, _: [(); 0], mut items: Streaming<serde_json::Value>| async move {
+            let mut count = 0;
+            while let Some(item) = items.next().await {
+                item?;
+                count += 1;
+            }
+            Ok::<usize, Status>(count)
+        })
+        .call("danger", move |_, _: [(); 0]| {
+            calls.fetch_add(1, SeqCst);
+            async move { Ok::<_, Status>(()) }
+        });
+    let (_server, client) = support::pair(server, Router::new().options(support::in_json().deadline(None)));
+    // Somebody else's data, which an honest client passes on.
+    let data = serde_json::json!({ "id": 77, "method": "danger", "x": vec![(); 180_000] });
+    let refused = client.call::<_, usize>("store", [(); 0]).sending(stream::iter([data])).await.unwrap_err();
+    assert_eq!((refused.code(), called.load(SeqCst)), (Code::RESOURCE_EXHAUSTED, 0));
+}
+
+/// Each end's handlers are what gives the other's items room.
+#[tokio::test(start_paused = true)]
+async fn two_ends_that_upload_long_items_to_each_other_do_not_wait_for_each_other() {
+    const LEN: usize = 360 * KIB;
+    for (streams, memory) in [(4, 640 * KIB), (6, 640 * KIB), (16, 4096 * KIB)] {
+        let protocol = Protocol::converse(MessagePackConverter::default());
+        let sum = |_, _: [(); 0], mut items: Streaming<Vec<u8>>| async move {
+            let mut sum = 0;
+            while let Some(item) = items.next().await {
+                sum += item?.len();
+            }
+            Ok::<usize, Status>(sum)
+        };
+        let options = Options::default().protocols([protocol.clone()]).deadline(None);
+        let router = || Router::new().options(options.clone()).client_stream("sum", sum);
+        let (here, there) = duplex(64 * KIB);
+        let session = support::patient().memory(memory);
+        let server = rpc::over(here, converse::frame::Role::Server, &protocol, &session, router());
+        let client = rpc::over(there, converse::frame::Role::Client, &protocol, &session, router());
+        let upload = |peer: &rpc::Peer| {
+            let items = stream::iter((0..4).map(|_| vec![1_u8; LEN]));
+            tokio::spawn(peer.call::<_, usize>("sum", [(); 0]).sending(items).into_future())
+        };
+        let calls: Vec<_> = (0..streams).flat_map(|_| [upload(&server), upload(&client)]).collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), 4 * LEN, "{streams} streams, {memory} bytes");
         }
     }
 }

@@ -20,7 +20,7 @@ use compact::{HELLO, NONE, PING, UNKNOWN, call, call_within, cancel, credit, id,
 use converse::{
     Message, MessagePackConverter, Session,
     frame::Role,
-    rpc::{self, Options, Peer, Protocol, Router, Status, Streaming},
+    rpc::{self, Emitter, Method, Options, Peer, Protocol, Router, Status, Streaming},
 };
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -435,4 +435,51 @@ impl Thread {
         let mut raw = Session::over(there, Role::Client, &patient());
         raw.receive().await.unwrap().unwrap().as_bytes().to_vec()
     }
+}
+
+/// A stream that has once waited for another one, and then always has an item.
+#[tokio::test]
+async fn a_stream_that_goes_apart_lets_others_have_their_turn() {
+    let done = Done::default();
+    let (counted, lent) = (done.clone(), Arc::new(tokio::sync::Mutex::new(None)));
+    let keeps = Arc::clone(&lent);
+    let listen = Method::server_stream("listen", move |_, _: [(); 0], items: Emitter<u32>| {
+        let keeps = Arc::clone(&keeps);
+        async move {
+            *keeps.lock().await = Some(items);
+            pending::<()>().await;
+            Ok(())
+        }
+    });
+    let options = Options::default().protocols([msgpack()]).deadline(None);
+    let router = Router::new().options(options).method(listen).stream("tell", move |_, _: [(); 0]| {
+        let (lent, done) = (Arc::clone(&lent), counted.clone());
+        stream::iter(0..300).then(move |n| {
+            let (lent, done) = (Arc::clone(&lent), done.clone());
+            async move {
+                if n == 0 {
+                    lent.lock().await.as_mut().unwrap().send(&7).await?;
+                }
+                Ok::<_, Status>(SlowToWrite(done))
+            }
+        })
+    });
+    let (here, there) = duplex(1 << 20);
+    let _server = rpc::over(here, Role::Server, &msgpack(), &patient(), router);
+    let mut raw = Session::over(there, Role::Client, &patient());
+    // A window without end.
+    let endless =
+        [&[0x92, 0, 0x81, 0xa6][..], b"window", &[0x92], &number(u32::MAX), &number(u32::MAX)].concat();
+    for message in [endless, call(id(0), "listen", NONE), call(id(1), "tell", NONE)] {
+        raw.send(message).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::spawn(async move { while raw.receive().await.is_ok_and(|message| message.is_some()) {} });
+    let mut most = 0;
+    while done.count() < 300 {
+        let before = done.count();
+        tokio::task::yield_now().await;
+        most = most.max(done.count() - before);
+    }
+    assert!(most <= SLOW_IN_A_CALL, "{most} items between two turns");
 }

@@ -99,7 +99,8 @@ fn options() -> SessionOptions {
 
 /// Long enough for all that is seen while they hoard.
 fn hoarding() -> SessionOptions {
-    options().message_timeout(Duration::from_secs(10))
+    let time = Duration::from_secs(10);
+    options().message_timeout(time).max_message_time(time)
 }
 
 #[test]

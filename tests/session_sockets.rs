@@ -2,9 +2,12 @@
 //! timed. Its peer has a thread of its own, so that what is written is always taken.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
 };
 
 use converse::{
@@ -91,6 +94,10 @@ where
         runtime.block_on(talk(url));
     });
     client.await.unwrap();
+    let begun = Instant::now();
+    while done.0.load(SeqCst) < MESSAGES && begun.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     looks.abort();
     serving.abort();
     assert_eq!(done.0.load(SeqCst), MESSAGES);
@@ -138,4 +145,34 @@ async fn a_conversation_that_compresses_long_answers_lets_the_sockets_be_looked_
     };
     let most = most_in_a_row(server, done, talk).await;
     assert!(most <= MOST_ANSWERS, "{most} answers in a row");
+}
+
+/// Calls that compute, of a peer that leaves at once: they are handled nevertheless, a turn at a time.
+#[tokio::test]
+async fn a_conversation_whose_peer_has_left_lets_the_sockets_be_looked_at() {
+    let done = Done::default();
+    let counting = done.clone();
+    let router = Router::new().call("compute", move |_, _: [(); 0]| {
+        let done = counting.clone();
+        async move {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(1) {
+                std::hint::spin_loop();
+            }
+            done.count();
+            Ok::<_, Status>(())
+        }
+    });
+    let server = Server::new(SessionOptions::default()).rpc("/", router);
+    let talk = |url: String| async move {
+        let options = SessionOptions::default().subprotocol("converse.v1.json");
+        let session = Client::new(options).connect(&url).await.unwrap();
+        let calls: Vec<_> =
+            (0..MESSAGES).map(|n| format!(r#"{{"id":{},"method":"compute"}}"#, 2 * n + 1)).collect();
+        session.send(r#"{"hello":{}}"#).await.unwrap();
+        session.send(calls.join("\n")).await.unwrap();
+        session.flush().await.unwrap();
+    };
+    let most = most_in_a_row(server, done, talk).await;
+    assert!(most <= MOST_ANSWERS, "{most} calls in a row");
 }

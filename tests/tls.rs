@@ -3,54 +3,19 @@
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/authority.rs"]
+mod authority;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use authority::{Trust, trust, trusting};
 use converse::{
-    Client, CloseReason, ConnectError, Message, Server, SessionOptions,
-    rustls::{
-        ClientConfig, RootCertStore, ServerConfig,
-        crypto::{CryptoProvider, ring},
-        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName},
-    },
+    Client, CloseReason, ConnectError, Message, Server, SessionOptions, rustls::pki_types::ServerName,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use wire::{BINARY, FIN, HEAD, Running, TEXT, Wire, close, echo, in_time, masked, start};
-
-/// An authority, a server's certificate by it, and clients who trust it.
-struct Trust {
-    server: Arc<ServerConfig>,
-    client: Arc<ClientConfig>,
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
-fn trust(names: &[&str]) -> Trust {
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let server =
-        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
-    Trust { server: Arc::new(server), client: trusting([ca.der().clone()]) }
-}
-
-fn trusting(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<ClientConfig> {
-    let mut store = RootCertStore::empty();
-    roots.into_iter().for_each(|root| store.add(root).unwrap());
-    let client =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-    Arc::new(client.with_root_certificates(store).with_no_client_auth())
-}
 
 fn options() -> SessionOptions {
     SessionOptions::default().max_message_size(16 << 20)

@@ -11,6 +11,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::session::Transport;
+
 /// A connected transport.
 pub(crate) enum Stream {
     Plain(TcpStream),
@@ -33,6 +35,24 @@ macro_rules! delegate {
             }
         }
     };
+}
+
+impl Transport for Stream {
+    fn unacknowledged(&self) -> Option<usize> {
+        match self {
+            Self::Plain(stream) => stream.unacknowledged(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.unacknowledged(),
+        }
+    }
+
+    fn limit_unsent(&self, bytes: u32) {
+        match self {
+            Self::Plain(stream) => stream.limit_unsent(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.limit_unsent(bytes),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

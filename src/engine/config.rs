@@ -34,12 +34,18 @@ pub(crate) struct EngineConfig {
     pub(crate) ping_interval: Option<Duration>,
     /// Time for any byte to arrive after a ping.
     pub(crate) timeout: Duration,
-    /// Time for the closing handshake.
+    /// Time of the closing handshake in which the peer takes nothing.
     pub(crate) close_timeout: Duration,
-    /// Time for a write to make progress.
+    /// Time of the closing handshake in all.
+    pub(crate) max_close_time: Option<Duration>,
+    /// Time for the peer to take some of what waits to be written.
     pub(crate) write_timeout: Duration,
-    /// Time for a message to arrive whole.
+    /// Time for the transport to take some of it.
+    pub(crate) max_write_time: Option<Duration>,
+    /// Time in which a message comes on, or ends.
     pub(crate) message_timeout: Option<Duration>,
+    /// Time for a message to arrive whole.
+    pub(crate) max_message_time: Option<Duration>,
     /// Whether every frame goes to the application, which answers control frames itself.
     pub(crate) raw: bool,
     pub(crate) mask_source: MaskSource,

@@ -21,6 +21,8 @@ struct Ping {
     asked: Instant,
     /// When it was given out to be written; before, the peer cannot answer.
     left: Option<Instant>,
+    /// Bytes in front of it that the peer has not acknowledged, and cannot answer before it has them.
+    front: usize,
     /// Whether nothing has been heard since.
     silent: bool,
 }
@@ -47,7 +49,8 @@ impl Keepalive {
     /// Notes a new ping, and returns its id.
     pub(crate) fn ping(&mut self, now: Instant) -> u32 {
         self.last_id = self.last_id.wrapping_add(1);
-        self.outstanding = Some(Box::new(Ping { id: self.last_id, asked: now, left: None, silent: true }));
+        self.outstanding =
+            Some(Box::new(Ping { id: self.last_id, asked: now, left: None, front: 0, silent: true }));
         self.last_id
     }
 
@@ -56,6 +59,26 @@ impl Keepalive {
         if let Some(ping) = &mut self.outstanding {
             ping.left = Some(now);
             ping.silent = true;
+        }
+    }
+
+    /// Notes how many bytes in front of the ping the peer has not acknowledged.
+    pub(crate) fn ping_waits(&mut self, front: usize) {
+        if let Some(ping) = &mut self.outstanding {
+            ping.front = front;
+        }
+    }
+
+    /// Tells whether bytes in front of the ping are not acknowledged.
+    pub(crate) fn waits_in_front(&self) -> bool {
+        self.outstanding.as_ref().is_some_and(|ping| ping.front > 0)
+    }
+
+    /// Notes that the peer has acknowledged so many bytes: while they stood in front of the ping, its time begins now.
+    pub(crate) fn acknowledged(&mut self, bytes: usize, now: Instant) {
+        if let Some(ping) = self.outstanding.as_mut().filter(|ping| ping.front > 0 && bytes > 0) {
+            ping.front = ping.front.saturating_sub(bytes);
+            ping.left = Some(now);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Floor 4: one connection as a sans-IO machine. Bytes and the time go in, events and bytes come out.
 //! Knows no socket, no runtime and no clock of its own.
 
+mod acknowledged;
 mod close_state;
 mod closed;
 mod collector;
@@ -21,6 +22,7 @@ use std::{any::Any, collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     engine::{
+        acknowledged::Acknowledged,
         close_state::{CloseState, Signal},
         collector::Collector,
         control_lane::ControlLane,
@@ -78,9 +80,34 @@ pub(crate) struct Engine {
     closed: Option<Arc<Closed>>,
 
     keepalive: Keepalive,
-    message_began: Option<Instant>,
+    message: Option<Box<MessageTime>>,
     write_progress: Instant,
-    close_deadline: Option<Instant>,
+    closing: Option<Box<Closing>>,
+    /// Whether the transport tells what the peer has acknowledged.
+    is_told: bool,
+    /// Whether a ping has left since the transport was last asked.
+    ping_left: bool,
+    /// Boxed: most connections never wait for it.
+    acknowledged: Option<Box<Acknowledged>>,
+}
+
+/// The time of the close. Boxed: most of a connection's life is before it.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    began: Instant,
+    /// When its phase is over, if nothing is acknowledged.
+    deadline: Instant,
+}
+
+/// The time of a message under way. Boxed: most messages arrive whole.
+#[derive(Clone, Copy, Debug)]
+struct MessageTime {
+    /// When its first byte came.
+    began: Instant,
+    /// When it last had come on.
+    progress: Instant,
+    /// Bytes that came since.
+    bytes: usize,
 }
 
 impl Engine {
@@ -107,9 +134,12 @@ impl Engine {
             farewell: Farewell::default(),
             closed: None,
             keepalive: Keepalive::new(now),
-            message_began: None,
+            message: None,
             write_progress: now,
-            close_deadline: None,
+            closing: None,
+            is_told: false,
+            ping_left: false,
+            acknowledged: None,
             config,
         }
     }
@@ -170,13 +200,18 @@ impl Engine {
         if phase == before {
             return;
         }
-        self.close_deadline = self.deadline_of(phase, now);
+        let began = self.closing.as_ref().map_or(now, |closing| closing.began);
+        let deadline = self.deadline_of(phase, now);
+        self.closing = deadline.map(|deadline| Box::new(Closing { began, deadline }));
         if matches!(phase, Phase::Answering | Phase::Failing | Phase::Draining | Phase::Done) {
             self.assembler.clear();
             self.collector.clear();
-            self.message_began = None;
+            self.message = None;
         }
         if phase == Phase::Done {
+            if let Some(extended) = &mut self.extended {
+                extended.stack.end();
+            }
             self.discard();
             self.control.clear();
         }

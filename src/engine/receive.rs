@@ -3,7 +3,7 @@
 use std::{io, time::Instant};
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Event, Phase, Signal, extended::Extended},
+    engine::{CloseCause, ClosedBy, Engine, Event, MessageTime, Phase, Signal, extended::Extended},
     frame::{CloseReason, Frame, OpCode, Piece, ProtocolError},
 };
 
@@ -72,7 +72,8 @@ impl Engine {
         } else if let Some(message) = self.assembler.piece(piece)? {
             self.deliver(Event::Message(message));
         }
-        self.watch_message(now);
+        let bytes = if opcode.is_control() { 0 } else { piece.payload.len() };
+        self.watch_message(bytes, now);
         Ok(())
     }
 
@@ -153,13 +154,14 @@ impl Engine {
         self.signal(Signal::PeerClose, now);
     }
 
-    /// Notes whether a message is under way, and since when.
+    /// Notes whether a message is under way, since when, and when it last came on.
     #[inline]
-    fn watch_message(&mut self, now: Instant) {
+    fn watch_message(&mut self, bytes: usize, now: Instant) {
         if self.assembler.is_open() || self.collector.is_open() {
-            self.message_began.get_or_insert(now);
+            let time = self.message.get_or_insert_with(|| Box::new(MessageTime::new(now)));
+            time.add(bytes, now);
         } else {
-            self.message_began = None;
+            self.message = None;
         }
     }
 

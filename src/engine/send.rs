@@ -250,6 +250,7 @@ impl Engine {
         let before = to.len();
         if self.control.drain(&self.encoder, to) {
             self.keepalive.ping_left(now);
+            self.ping_left = self.is_told;
         }
         self.data.move_frames(to, GIVEN_AT_ONCE);
         if self.data.is_empty()
@@ -282,6 +283,9 @@ impl Engine {
         self.data_written += written.data as u64;
         if written.total > 0 {
             self.write_progress = now;
+            if let Some(acknowledged) = &mut self.acknowledged {
+                acknowledged.wrote(written.total);
+            }
         }
         if written.close {
             self.signal(Signal::CloseWritten, now);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Phase, Signal},
+    engine::{CloseCause, ClosedBy, Closing, Engine, MessageTime, Phase, Signal, acknowledged::Acknowledged},
     frame::{CloseCode, CloseReason, ProtocolError, Role},
 };
 
@@ -17,19 +17,81 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const SLOW_MESSAGE: ProtocolError =
     ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "message took too long to arrive");
 
+/// Bytes of a message that give it its time again: so a peer that sends byte by byte has no more than that.
+const PROGRESS: usize = 16 * 1024;
+
+/// How often the transport is asked what is acknowledged, in each of the times that wait for it.
+const LOOKS: u32 = 4;
+
+/// Bytes in front of a ping that are not worth asking for: even a slow peer has them in a second.
+const LITTLE: usize = 16 * 1024;
+
 impl Engine {
     /// Returns when [`handle_timeout`](Self::handle_timeout) has something to do, if nothing changes.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let open = matches!(self.phase(), Phase::Open | Phase::Closing);
         let message = self.message_due().filter(|_| open);
         let keepalive = self.keepalive_due().filter(|_| self.phase() == Phase::Open);
-        [self.close_deadline, self.write_due(), message, keepalive].into_iter().flatten().min()
+        let look = if self.is_told { self.look_due() } else { None };
+        [self.close_due(), self.write_due(), message, keepalive, look].into_iter().flatten().min()
+    }
+
+    /// Notes that the transport tells what is acknowledged, and is to be asked when
+    /// [`wants_look`](Self::wants_look) says so.
+    pub(crate) fn is_told_of_acknowledgements(&mut self) {
+        self.is_told = true;
+    }
+
+    /// Tells whether the transport is to be asked now how many bytes are not acknowledged.
+    pub(crate) fn wants_look(&self, now: Instant) -> bool {
+        self.is_told && self.look_due().is_some_and(|due| due <= now)
+    }
+
+    /// Takes note of how many bytes that were written the peer has not acknowledged.
+    pub(crate) fn look(&mut self, missing: usize, now: Instant) {
+        let acknowledged = match &mut self.acknowledged {
+            Some(acknowledged) => acknowledged.look(missing, now),
+            None => 0,
+        };
+        self.keepalive.acknowledged(acknowledged, now);
+        if std::mem::take(&mut self.ping_left) {
+            let front = missing.saturating_add(self.in_flight);
+            self.keepalive.ping_waits(if front > LITTLE { front } else { 0 });
+        }
+        if self.acknowledged.is_none() && self.waits_for_acknowledgements() {
+            self.acknowledged = Some(Box::new(Acknowledged::new(missing, now)));
+        }
+    }
+
+    fn waits_for_acknowledgements(&self) -> bool {
+        self.in_flight > 0 || self.closing.is_some() || self.keepalive.waits_in_front()
+    }
+
+    /// Returns when to look next at what is acknowledged; `None` while nothing waits for it.
+    fn look_due(&self) -> Option<Instant> {
+        if self.ping_left {
+            // Long ago.
+            return Some(self.write_progress);
+        }
+        if !self.waits_for_acknowledgements() || self.phase() == Phase::Done {
+            return None;
+        }
+        let times = [
+            (self.in_flight > 0).then_some(self.config.write_timeout),
+            self.keepalive.waits_in_front().then_some(self.config.timeout),
+            self.close_time(self.phase()),
+        ];
+        let since = match &self.acknowledged {
+            Some(acknowledged) => acknowledged.looked(),
+            None => self.closing.as_ref().map_or(self.write_progress, |closing| closing.began),
+        };
+        times.into_iter().flatten().min().map(|time| since + time / LOOKS)
     }
 
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if due(self.close_deadline) {
+        if due(self.close_due()) {
             return self.give_up(CloseCause::CloseTimeout, now);
         }
         if due(self.write_due()) {
@@ -49,28 +111,58 @@ impl Engine {
         }
     }
 
-    /// Returns the deadline that a phase brings with it. One that no clock can show never comes.
+    /// Returns the deadline that a phase brings with it, if nothing is acknowledged. One that no clock can show never
+    /// comes.
     pub(super) fn deadline_of(&self, phase: Phase, now: Instant) -> Option<Instant> {
-        let whole = now.checked_add(self.config.close_timeout);
+        match self.closing.as_deref() {
+            Some(closing) if phase == Phase::Answering => Some(closing.deadline),
+            _ => now.checked_add(self.close_time(phase)?),
+        }
+    }
+
+    /// Returns the time of a phase of the close.
+    fn close_time(&self, phase: Phase) -> Option<Duration> {
+        let whole = self.config.close_timeout;
         match phase {
             Phase::Open | Phase::Done => None,
-            Phase::Closing => whole,
-            Phase::Answering => self.close_deadline.or(whole),
-            Phase::Failing => Some(now + FAREWELL.min(self.config.close_timeout)),
-            Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => whole,
-            Phase::Draining => Some(now + LINGER.min(self.config.close_timeout)),
+            Phase::Closing | Phase::Answering => Some(whole),
+            Phase::Failing => Some(FAREWELL.min(whole)),
+            Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => Some(whole),
+            Phase::Draining => Some(LINGER.min(whole)),
         }
+    }
+
+    /// Returns when the close is given up: its phase has its time again whenever the peer takes some of what was sent, up
+    /// to the limit for all of it.
+    fn close_due(&self) -> Option<Instant> {
+        let Closing { began, deadline } = **self.closing.as_ref()?;
+        let again = self.send_progress().checked_add(self.close_time(self.phase())?)?;
+        let within = (self.config.close_timeout, self.config.max_close_time);
+        Some(limited(deadline.max(again), began, within))
+    }
+
+    /// Returns when the peer has last taken some of what was sent, as far as is known.
+    pub(crate) fn send_progress(&self) -> Instant {
+        let acknowledged = self.acknowledged.as_ref().and_then(|acknowledged| acknowledged.progress());
+        acknowledged.map_or(self.write_progress, |at| at.max(self.write_progress))
     }
 
     /// Returns when a write that makes no progress is given up. What was in flight when the
     /// transport ended never leaves: it is waited for no more.
     fn write_due(&self) -> Option<Instant> {
-        let waits = self.in_flight > 0 && self.phase() != Phase::Done;
-        if waits { self.write_progress.checked_add(self.config.write_timeout) } else { None }
+        if self.in_flight == 0 || self.phase() == Phase::Done {
+            return None;
+        }
+        let timeout = self.config.write_timeout;
+        let silent = self.send_progress().checked_add(timeout)?;
+        Some(limited(silent, self.write_progress, (timeout, self.config.max_write_time)))
     }
 
     fn message_due(&self) -> Option<Instant> {
-        self.message_began?.checked_add(self.config.message_timeout?)
+        let MessageTime { began, progress, .. } = **self.message.as_ref()?;
+        let timeout = self.config.message_timeout?;
+        let silent = progress.checked_add(timeout)?;
+        Some(limited(silent, began, (timeout, self.config.max_message_time)))
     }
 
     fn keepalive_due(&self) -> Option<Instant> {
@@ -90,8 +182,8 @@ impl Engine {
     /// This end is or was not reading, so the peer's silence says nothing.
     pub(super) fn excuse_silence(&mut self, now: Instant) {
         self.keepalive.heard(now);
-        if self.message_began.is_some() {
-            self.message_began = Some(now);
+        if let Some(time) = &mut self.message {
+            **time = MessageTime::new(now);
         }
     }
 
@@ -101,4 +193,26 @@ impl Engine {
         self.farewell.blame(by, if why == CloseCause::Handshake { cause } else { why });
         self.signal(Signal::Abort, now);
     }
+}
+
+impl MessageTime {
+    /// Begins with the first byte.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { began: now, progress: now, bytes: 0 }
+    }
+
+    /// Takes note of bytes that came.
+    pub(super) fn add(&mut self, bytes: usize, now: Instant) {
+        self.bytes += bytes;
+        if self.bytes >= PROGRESS {
+            (self.progress, self.bytes) = (now, 0);
+        }
+    }
+}
+
+/// Returns an instant, or the end of what a time may take from its beginning in all, if that is earlier. That is never less
+/// than the time without progress.
+fn limited(at: Instant, began: Instant, (timeout, most): (Duration, Option<Duration>)) -> Instant {
+    let last = most.and_then(|most| began.checked_add(most.max(timeout)));
+    last.map_or(at, |last| at.min(last))
 }

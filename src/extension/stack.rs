@@ -42,6 +42,26 @@ struct Layer {
     state: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+/// Takes the place of both halves when nothing more is sent or received.
+struct Ended;
+
+impl ExtensionEncoder for Ended {
+    fn encode(&mut self, _: Frame, _: &mut FrameSink<'_, ExtensionError>) -> Result<(), ExtensionError> {
+        Ok(())
+    }
+}
+
+impl ExtensionDecoder for Ended {
+    fn decode(
+        &mut self,
+        _: Frame,
+        _: u64,
+        _: &mut FrameSink<'_, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+}
+
 impl ExtensionStack {
     /// Checks that the configured extensions can be used together.
     pub(crate) fn check(configured: &[Arc<dyn Extension>]) -> Result<(), ExtensionError> {
@@ -120,6 +140,13 @@ impl ExtensionStack {
     /// Returns how many bytes the decoders hold for the message under way.
     pub(crate) fn held(&self) -> usize {
         self.layers.iter().map(|layer| layer.decoder.held()).sum()
+    }
+
+    /// Drops what the two halves hold: nothing more is sent or received.
+    pub(crate) fn end(&mut self) {
+        for layer in &mut self.layers {
+            (layer.encoder, layer.decoder) = (Box::new(Ended), Box::new(Ended));
+        }
     }
 
     /// Tells the encoders of a message whose frames come next.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Waker},
 };
@@ -14,14 +14,20 @@ use crate::{
     session::{Account, LITTLE},
 };
 
-/// What waits until the peer has taken what is there for it. Changed under the lock of the tables.
+/// What waits until the peer has taken what is there for it. The conversation's task changes it, under the lock of the
+/// tables where lanes are looked at.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     most: usize,
     /// Bytes that the session held when it was last slow.
-    session: AtomicUsize,
+    session: AtomicU32,
     frames: AtomicBool,
+    /// Whether answers, items and ends of streams are much.
+    results: AtomicBool,
+    /// Whether they are with what the session holds.
     handlers: AtomicBool,
+    /// Whether frames wait for memory that only handlers give back.
+    starved: AtomicBool,
     /// Bytes of answers that handlers in tasks of their own have made, and the conversation's task has not taken.
     made: AtomicUsize,
 }
@@ -37,9 +43,11 @@ impl Backlog {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
-            session: AtomicUsize::new(0),
+            session: AtomicU32::new(0),
             frames: AtomicBool::new(false),
+            results: AtomicBool::new(false),
             handlers: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
             made: AtomicUsize::new(0),
         }
     }
@@ -54,14 +62,19 @@ impl Backlog {
     #[inline]
     pub(crate) fn note(&self, lanes: &Lanes, account: &Account) {
         let was_much = self.holds_frames() || self.holds_handlers();
-        if was_much || lanes.bytes() + self.session.load(Relaxed) >= LITTLE.min(self.most) {
+        if was_much || lanes.bytes() + self.session() >= LITTLE.min(self.most) {
             self.look(lanes, account);
         }
     }
 
     /// Takes note of what waits in the session. Tells whether that is news.
     pub(crate) fn set_session(&self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.session.load(Relaxed) != bytes && self.session.swap(bytes, Relaxed) != bytes
+    }
+
+    fn session(&self) -> usize {
+        self.session.load(Relaxed) as usize
     }
 
     fn look(&self, lanes: &Lanes, account: &Account) {
@@ -69,8 +82,9 @@ impl Backlog {
             bytes >= self.most || bytes >= LITTLE && bytes.saturating_add(account.sending_room()) < self.most
         };
         self.frames.store(is_much(lanes.responses()), Relaxed);
+        self.results.store(is_much(lanes.results()), Relaxed);
         // With a long message in the session no other is made: so no more than one waits.
-        self.handlers.store(is_much(lanes.results() + self.session.load(Relaxed)), Relaxed);
+        self.handlers.store(is_much(lanes.results() + self.session()), Relaxed);
     }
 
     /// Tells whether the peer's frames wait, which could bring refusals and control frames about.
@@ -80,7 +94,12 @@ impl Backlog {
 
     /// Tells whether handlers wait, which could bring answers about.
     pub(crate) fn holds_handlers(&self) -> bool {
-        self.handlers.load(Relaxed)
+        self.handlers.load(Relaxed) && !self.starved.load(Relaxed)
+    }
+
+    /// Tells whether that is for what waits behind the session, which nobody but the peer can change.
+    pub(crate) fn has_results(&self) -> bool {
+        self.results.load(Relaxed)
     }
 
     /// Tells whether handlers in tasks of their own wait.
@@ -114,6 +133,16 @@ impl Drop for Made {
 }
 
 impl Connection {
+    /// Notes whether frames wait for memory. Handlers are not held then: two ends that both hold theirs would wait for
+    /// each other.
+    pub(crate) fn set_starved(&self, starved: bool) {
+        if self.backlog.starved.load(Relaxed) != starved {
+            self.backlog.starved.store(starved, Relaxed);
+            let waiting = self.released(&mut self.lock());
+            wake_all(waiting);
+        }
+    }
+
     /// Takes out the handlers in tasks of their own that waited for the peer, unless they still wait.
     pub(crate) fn released(&self, tables: &mut Tables) -> Vec<Waker> {
         match self.backlog.holds_handlers() || tables.waiting.is_empty() {

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::Context,
 };
@@ -23,6 +23,7 @@ use crate::{
         credit::Credit,
         deadlines::Deadlines,
         error::{Disconnected, End},
+        greeting,
         lanes::Lane,
         receive::{Failure, Receive},
         rooms::{Room, Rooms},
@@ -31,9 +32,9 @@ use crate::{
         tables::{Made, Tables, earlier},
         turn::Turn,
         window::Window,
-        wire::{Codec, Control, Hello},
+        wire::{Codec, Control},
     },
-    session::{Account, Charge, Sender},
+    session::{Account, Sender},
 };
 
 /// A conversation, as its task, its callers and its handlers see it.
@@ -50,7 +51,7 @@ pub(crate) struct Connection {
     awake: AtomicBool,
     next_id: AtomicU64,
     /// How many bytes a message to the peer may have.
-    longest: AtomicU64,
+    pub(super) longest: AtomicU32,
     pub(crate) rooms: Rooms,
     pub(crate) backlog: Backlog,
     /// That of the task, and of the handlers in it.
@@ -82,7 +83,7 @@ impl Connection {
                 Role::Client => 1,
                 Role::Server => 2,
             }),
-            longest: AtomicU64::new(Hello::default().max_message),
+            longest: AtomicU32::new(greeting::LONGEST),
             rooms: Rooms::new(),
             backlog: Backlog::new(options.max_queued),
             turn: Turn::new(),
@@ -115,11 +116,6 @@ impl Connection {
                 return id;
             }
         }
-    }
-
-    /// Returns how many bytes a message to the peer may have, as far as that is known.
-    pub(crate) fn longest_message(&self) -> u64 {
-        self.longest.load(Ordering::Relaxed)
     }
 
     /// Tells whether this end sends pings, which a browser's page can see.
@@ -209,35 +205,6 @@ impl Connection {
     pub(crate) fn window(&self) -> Window {
         // Nobody has told a JSON-RPC client of another one.
         if self.codec.is_json_rpc() { Window::default() } else { self.options.window }
-    }
-
-    /// Returns the credit that a response stream begins with.
-    pub(crate) fn response_credit(&self) -> Credit {
-        // JSON-RPC clients give none.
-        if self.codec.is_json_rpc() {
-            return Credit::unlimited();
-        }
-        Credit::new(self.window_of_peer(&self.lock()).unwrap_or(Window::SHUT))
-    }
-
-    /// Returns how far a stream towards the peer may be ahead, once that is known.
-    fn window_of_peer(&self, tables: &Tables) -> Option<Window> {
-        match &tables.peer {
-            Some((hello, _)) => Some(hello.window),
-            None => self.codec.is_json_rpc().then(Window::default),
-        }
-    }
-
-    /// Takes the peer's hello, and lets the streams go on that wait for it.
-    pub(crate) fn greeted(&self, hello: Hello, charge: Charge) {
-        self.longest.store(hello.max_message, Ordering::Relaxed);
-        let mut tables = self.lock();
-        tables
-            .made
-            .values()
-            .filter_map(|made| made.sends.as_ref())
-            .for_each(|(_, credit)| credit.give(hello.window));
-        tables.peer = Some((Arc::new(hello), charge));
     }
 
     /// Ends a call of this end that cannot go on.

@@ -17,7 +17,7 @@ use crate::{
         Router, connection::Connection, error::End, frames::Walk, handlers::Handlers, lanes::Lane,
         patience::Patience, shortage::Shortage, tables::Tables, wire::Control,
     },
-    session::{GiveWay, Session},
+    session::Session,
 };
 
 /// A time that is far enough away to mean never.
@@ -40,11 +40,9 @@ pub(crate) struct Conversation {
     pub(super) sending: usize,
     /// Whether the peer's hello has come.
     pub(super) greeted: bool,
-    hello_due: Option<Instant>,
-    ping_due: Option<Instant>,
+    /// When the peer's hello has to be there, and behind it when the next ping leaves.
+    sign_due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
-    /// Of a conversation whose task is not the session's.
-    give_way: GiveWay,
     /// When the timer wakes the task; `None` while nothing is due.
     armed: Option<Instant>,
     /// Completes when the session has sent what it holds; calls and items wait for it.
@@ -74,10 +72,8 @@ impl Conversation {
             shortage: Shortage::default(),
             sending: 0,
             greeted: json_rpc,
-            hello_due: now.checked_add(hello).filter(|_| !json_rpc),
-            ping_due: None,
+            sign_due: now.checked_add(hello).filter(|_| !json_rpc),
             timer: Box::pin(sleep_until(now + NEVER)),
-            give_way: GiveWay::default(),
             armed: None,
             flushed: None,
             connection,
@@ -115,9 +111,6 @@ impl Conversation {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fatal>> {
-        if self.give_way.gives(cx) {
-            return Poll::Pending;
-        }
         let polls = self.connection.sender.polls();
         // The session's task polls this several times where bytes come and go: all that is one turn.
         if std::mem::replace(&mut self.polls, polls) != polls {
@@ -152,9 +145,7 @@ impl Conversation {
             is_over = self.connection.turn.step();
         }
         // There is more to do, and others have their turn first.
-        if !self.connection.sender.end_turn() {
-            self.give_way.owe();
-        }
+        self.connection.sender.end_turn();
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -162,9 +153,8 @@ impl Conversation {
     /// Notes that the peer's hello has come.
     pub(super) fn greet(&mut self) {
         self.greeted = true;
-        self.hello_due = None;
         // Not before: who has not said hello must not answer with anything else.
-        self.ping_due = self.next_ping(Instant::now());
+        self.sign_due = self.next_ping(Instant::now());
     }
 
     /// Handles frames that have come, some at a time.
@@ -214,14 +204,14 @@ impl Conversation {
     /// Tells whether something waits for the peer to take what is there for it.
     pub(super) fn is_held(&self) -> bool {
         let backlog = &self.connection.backlog;
-        self.walk.is_some() && backlog.holds_frames() || !self.running.is_empty() && backlog.holds_handlers()
+        self.walk.is_some() && backlog.holds_frames() || !self.running.is_empty() && backlog.has_results()
     }
 
     /// Ends what is out of time, and waits for what is next.
     fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), Fatal> {
         loop {
             let others = [self.patience.due(), self.shortage.due()];
-            let due = [self.connection.lock().due, self.hello_due, self.ping_due].into_iter().chain(others);
+            let due = [self.connection.lock().due, self.sign_due].into_iter().chain(others);
             let due = due.flatten().min();
             self.armed = due;
             let Some(due) = due else { return Ok(()) };
@@ -235,14 +225,15 @@ impl Conversation {
                 }
                 continue;
             }
-            if self.hello_due.is_some_and(|due| due <= now) {
+            let sign_due = self.sign_due.is_some_and(|due| due <= now);
+            if sign_due && !self.greeted {
                 return Err(Fatal::new(super::HELLO_TIMEOUT, "no hello in time"));
             }
-            if self.patience.is_over(self.connection.sender.queued_bytes(), now) {
+            if self.patience.is_over(|| self.connection.sender.send_progress(), now) {
                 return Err(Fatal::new(super::TOO_SLOW, "the peer reads too slowly"));
             }
             self.shortage.expire(now);
-            if self.ping_due.is_some_and(|due| due <= now) {
+            if sign_due {
                 self.ping(now);
             }
             self.expire(now);
@@ -251,7 +242,7 @@ impl Conversation {
 
     fn ping(&mut self, now: Instant) {
         self.connection.push(Lane::Control, self.connection.codec.control(Control::Ping), None);
-        self.ping_due = self.next_ping(now);
+        self.sign_due = self.next_ping(now);
     }
 
     fn next_ping(&self, now: Instant) -> Option<Instant> {

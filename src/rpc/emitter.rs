@@ -50,7 +50,8 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
     /// emitter outside of its handler can outlive.
     ///
     /// # Cancel safety
-    /// A dropped call has sent all of the value or nothing. One that is kept and not polled may hold up the other streams
+    /// A dropped call has sent all of the value or nothing. It may be pending once though there is room, so that others have
+    /// their turn. One that is kept and not polled may hold up the other streams
     /// of its connection.
     pub async fn send(&mut self, value: &T) -> Result<(), Status> {
         self.pace().await;
@@ -103,6 +104,8 @@ impl<T: Serialize, E: ServiceError> Emitter<T, E> {
             let turn = self.turn().await?;
             let frame = self.encode_item(item)?;
             self.emit(&turn, frame).await?;
+            drop(turn);
+            self.pace().await;
         }
     }
 

@@ -53,9 +53,10 @@ impl Conversation {
         let place = loop {
             let pauses =
                 connection.turn.is_over() || connection.backlog.holds_frames() || self.shortage.waits();
-            let tight = pauses || connection.account().is_tight();
-            // Where memory is short, what finds none is read again later.
-            let before = if tight { reader.place(&walk.message) } else { None };
+            // An item that finds no memory is read again later, from here.
+            let cheap = if pauses { None } else { reader.place_at_byte(&walk.message) };
+            let tight = pauses || cheap.is_none() && connection.account().is_tight();
+            let before = if tight { reader.place(&walk.message) } else { cheap };
             if pauses && before.is_some() {
                 break before;
             }
@@ -66,9 +67,9 @@ impl Conversation {
                 false => decode::head(&mut reader, connection.account(), &mut made)?,
             };
             let Some(head) = head else { break None };
-            let stays = self.handle(head, made, &mut reader, cx)?;
+            let stays = self.handle(head, made, (&mut reader, before.is_some()), cx)?;
             connection.turn.step();
-            if stays && before.is_some() {
+            if stays {
                 break before;
             }
         };
@@ -79,12 +80,12 @@ impl Conversation {
     }
 
     /// Handles a frame, whose head has `made` so many bytes of memory. Tells whether it is to be read again, since there
-    /// is no memory for it now.
+    /// is no memory for it now; where it cannot be, its stream is ended.
     fn handle(
         &mut self,
         head: Head<'_>,
         made: usize,
-        reader: &mut Reader<'_>,
+        (reader, may_stay): (&mut Reader<'_>, bool),
         cx: &mut Context<'_>,
     ) -> Result<bool, Fatal> {
         if !self.greeted && !matches!(head, Head::Hello(_)) {
@@ -97,12 +98,16 @@ impl Conversation {
         if let Head::Item { id } = head
             && let Some((slot, refusal)) = self.item(id, reader)?
         {
-            if self.shortage.begins() {
+            // What finds no memory where all is free never will.
+            let may_stay = may_stay && !self.connection.account().has_all_room();
+            if may_stay && self.shortage.begins() {
+                self.connection.set_starved(true);
                 return Ok(true);
             }
             self.refuse_item(id, &*slot, refusal);
         }
         self.shortage.end();
+        self.connection.set_starved(false);
         let cancels = matches!(head, Head::Cancel { .. });
         self.take(head, made, reader)?;
         reader.finish()?;

@@ -15,6 +15,7 @@ mod discard;
 mod emitter;
 mod error;
 mod frames;
+mod greeting;
 mod handlers;
 mod kind;
 mod lanes;

@@ -12,7 +12,7 @@ use crate::{
         BAD_FRAME, Options, Peer, Protocol, Router, connection::Connection, conversation::Conversation, spans,
     },
     server::Server,
-    session::{AnyHandler, BoxError, Session, SessionOptions, Setup},
+    session::{AnyHandler, BoxError, Foreign, Session, SessionOptions, Setup},
 };
 
 /// Bytes under way between the two ends in memory.
@@ -118,7 +118,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let options = router.options.session_options(options);
-    let (driver, connection) = Setup::bare(role, &options).start(io, |session| {
+    let (driver, connection) = Setup::bare(role, &options).start(Foreign(io), |session| {
         let (connection, conversation) = begin(session, role, protocol, Arc::new(router));
         (Some(run(conversation, protocol)), connection)
     });

@@ -9,38 +9,35 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The wait for a peer to take something. Boxed, since it is rare.
 #[derive(Debug, Default)]
-pub(crate) struct Patience(Option<Box<Wait>>);
-
-#[derive(Debug)]
-struct Wait {
-    until: Instant,
-    /// Bytes that waited in the session when it began.
-    queued: usize,
+pub(crate) struct Patience {
+    until: Option<Box<Instant>>,
 }
 
 impl Patience {
     /// Begins to wait, or goes on.
-    pub(crate) fn begin(&mut self, queued: usize) {
-        self.0.get_or_insert_with(|| Box::new(Wait { until: Instant::now() + PATIENCE, queued }));
+    pub(crate) fn begin(&mut self) {
+        self.until.get_or_insert_with(|| Box::new(Instant::now() + PATIENCE));
     }
 
-    /// Ends the wait: the peer has taken something, or nothing waits.
+    /// Ends the wait: nothing waits.
     pub(crate) fn end(&mut self) {
-        self.0 = None;
+        self.until = None;
     }
 
     /// Returns when the wait is over.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.0.as_ref().map(|wait| wait.until)
+        self.until.as_deref().copied()
     }
 
-    /// Tells whether the wait was in vain; it begins anew when the session holds less than it did.
-    pub(crate) fn is_over(&mut self, queued: usize, now: Instant) -> bool {
-        let Some(wait) = self.0.take_if(|wait| wait.until <= now) else { return false };
-        if queued < wait.queued {
-            self.begin(queued);
+    /// Tells whether the wait was in vain; `progress` tells when the peer has last taken something, which is asked only
+    /// then.
+    pub(crate) fn is_over(&mut self, progress: impl FnOnce() -> Instant, now: Instant) -> bool {
+        if self.due().is_none_or(|until| until > now) {
+            return false;
         }
-        self.0.is_none()
+        let again = progress() + PATIENCE;
+        self.until = (again > now).then(|| Box::new(again));
+        self.until.is_none()
     }
 }
 
@@ -50,16 +47,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_is_over_when_nothing_was_taken_and_begins_anew_when_something_was() {
-        let mut patience = Patience::default();
-        assert!(!patience.is_over(100, Instant::now()));
-        patience.begin(100);
+        let (begun, mut patience) = (Instant::now(), Patience::default());
+        assert!(!patience.is_over(|| begun, Instant::now()));
+        patience.begin();
         tokio::time::advance(PATIENCE / 2).await;
-        patience.begin(1);
-        assert!(!patience.is_over(100, Instant::now()));
+        patience.begin();
+        let taken = Instant::now();
+        assert!(!patience.is_over(|| taken, Instant::now()));
         tokio::time::advance(PATIENCE / 2).await;
-        assert!(!patience.is_over(99, Instant::now()));
-        tokio::time::advance(PATIENCE).await;
-        assert!(patience.is_over(99, Instant::now()));
+        assert!(!patience.is_over(|| taken, Instant::now()));
+        assert_eq!(patience.due(), Some(taken + PATIENCE));
+        tokio::time::advance(PATIENCE / 2).await;
+        assert!(patience.is_over(|| taken, Instant::now()));
         assert_eq!(patience.due(), None);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
 };
 
@@ -34,8 +34,8 @@ pub(crate) struct Rooms {
     lanes: [Arc<Semaphore>; 2],
     /// One stream at a time makes an item and takes room for it, so that no more than one waits for room.
     turn: Semaphore,
-    /// Bytes of the last item.
-    last_item: AtomicUsize,
+    /// Room that the last item has taken.
+    last_item: AtomicU32,
 }
 
 /// The turn of a stream; given back when it is dropped.
@@ -48,7 +48,7 @@ pub(crate) struct ItemTurn<'a> {
 impl Rooms {
     pub(crate) fn new() -> Self {
         let lanes = [CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Self { lanes, turn: Semaphore::new(1), last_item: AtomicUsize::new(0) }
+        Self { lanes, turn: Semaphore::new(1), last_item: AtomicU32::new(0) }
     }
 
     /// Waits for the turn of a stream that may send an item, and until there is room for one like the last: so a long one
@@ -62,7 +62,7 @@ impl Rooms {
             }
         };
         let turn = ItemTurn { rooms: self, _turn: turn };
-        let last = self.last_item.load(Relaxed).min(ITEMS);
+        let last = self.last_item.load(Relaxed) as usize;
         if self.lanes[1].available_permits() < last {
             drop(turn.room(last).await?);
         }
@@ -101,7 +101,7 @@ impl Rooms {
 impl ItemTurn<'_> {
     /// Waits for room for an item, and takes it.
     pub(crate) async fn room(&self, len: usize) -> Result<Room, AcquireError> {
-        self.rooms.last_item.store(len, Relaxed);
+        self.rooms.last_item.store(permits(len.min(ITEMS)), Relaxed);
         if let Some(room) = self.rooms.try_take(Lane::Items, len) {
             return Ok(room);
         }

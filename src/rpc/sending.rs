@@ -26,7 +26,7 @@ impl Conversation {
         }
         self.account_for_sending();
         match self.is_held() {
-            true => self.patience.begin(self.connection.sender.queued_bytes()),
+            true => self.patience.begin(),
             false => self.patience.end(),
         }
         // The session wakes its waiters, which is not for the lock.
@@ -46,17 +46,17 @@ impl Conversation {
     fn account_for_sending(&mut self) {
         let (connection, account) = (&self.connection, self.connection.account());
         let in_session = if self.flushed.is_some() { connection.sender.queued_bytes() } else { 0 };
+        let waits = self.flushed.is_some() && account.has_pool();
+        let bytes = if waits { connection.lock().lanes.short_bytes() + in_session } else { 0 };
+        if std::mem::replace(&mut self.sending, bytes) != bytes {
+            account.set_sending(bytes);
+        }
         if connection.backlog.set_session(in_session) {
             let mut tables = connection.lock();
             connection.backlog.note(&tables.lanes, account);
             let waiting = connection.released(&mut tables);
             drop(tables);
             wake_all(waiting);
-        }
-        let waits = self.flushed.is_some() && account.has_pool();
-        let bytes = if waits { connection.lock().lanes.short_bytes() + in_session } else { 0 };
-        if std::mem::replace(&mut self.sending, bytes) != bytes {
-            account.set_sending(bytes);
         }
     }
 

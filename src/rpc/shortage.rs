@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 /// Time in which memory for an item may be found; then its stream is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Time until an item is tried again.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The shortest and the longest time until an item is tried again: each try decodes what there is memory for.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
 
 /// The wait of an item, and of all frames behind it, for what is held to be taken. Boxed, since it is rare.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub(crate) struct Shortage(Option<Box<Wait>>);
 #[derive(Debug)]
 struct Wait {
     since: Instant,
+    pause: Duration,
     /// When the item is tried again; `None` when it may be now.
     retry: Option<Instant>,
 }
@@ -24,9 +25,10 @@ impl Shortage {
     /// Begins to wait, or goes on; `false` when the wait was too long.
     pub(crate) fn begins(&mut self) -> bool {
         let now = Instant::now();
-        let wait = self.0.get_or_insert_with(|| Box::new(Wait { since: now, retry: None }));
+        let wait = self.0.get_or_insert_with(|| Box::new(Wait { since: now, pause: PAUSE.0, retry: None }));
         let goes_on = now.saturating_duration_since(wait.since) < PATIENCE;
-        wait.retry = goes_on.then_some(now + PAUSE);
+        wait.retry = goes_on.then_some(now + wait.pause);
+        wait.pause = (wait.pause * 2).min(PAUSE.1);
         goes_on
     }
 
@@ -67,7 +69,7 @@ mod tests {
             shortage.expire(Instant::now());
             assert!(!shortage.waits());
         }
-        assert_eq!(begun.elapsed(), PATIENCE);
+        assert!(begun.elapsed() >= PATIENCE && begun.elapsed() < PATIENCE + PAUSE.1);
         shortage.end();
         assert!(shortage.begins());
     }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU16, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -11,13 +11,13 @@ use std::{
 use tokio::time::Instant;
 
 /// Steps of one turn. A step is a frame that is handled, or a handler that is continued.
-const STEPS: u32 = 64;
+const STEPS: u16 = 64;
 /// Time after which a turn ends with its step.
 const TIME: Duration = Duration::from_millis(1);
 /// Steps between two looks at the clock: reading it costs a part of a short step.
-const STRIDE: u32 = 4;
+const STRIDE: u16 = 4;
 /// The step that starts the clock: a turn with one frame is shorter.
-const FIRST: u32 = 4;
+const FIRST: u16 = 4;
 
 /// The turn of one conversation, which its task takes and its handlers keep to.
 #[derive(Debug)]
@@ -26,16 +26,16 @@ pub(crate) struct Turn {
     until: Mutex<Option<Instant>>,
     /// Whether a look at the clock has told so.
     late: AtomicBool,
-    steps: AtomicU32,
+    steps: AtomicU16,
     /// The step that looks at the clock next.
-    look: AtomicU32,
+    look: AtomicU16,
     /// Steps between two looks: 1 behind a turn whose time was up, since its steps are long.
-    stride: AtomicU32,
+    stride: AtomicU16,
 }
 
 impl Turn {
     pub(crate) fn new() -> Self {
-        let [steps, look, stride] = [0, FIRST, STRIDE].map(AtomicU32::new);
+        let [steps, look, stride] = [0, FIRST, STRIDE].map(AtomicU16::new);
         Self { until: Mutex::new(None), late: AtomicBool::new(false), steps, look, stride }
     }
 
@@ -56,9 +56,9 @@ impl Turn {
     /// Takes a step; tells whether it was the last one.
     #[inline]
     pub(crate) fn step(&self) -> bool {
-        let steps = self.steps.load(Relaxed) + 1;
+        let steps = self.steps.load(Relaxed).saturating_add(1);
         self.steps.store(steps, Relaxed);
-        if steps == self.look.load(Relaxed) {
+        if steps >= self.look.load(Relaxed) {
             self.look(steps);
         }
         self.is_over()
@@ -72,7 +72,7 @@ impl Turn {
 
     /// Looks at the clock, which the first look starts, unless the turn's begin has.
     #[inline(never)]
-    fn look(&self, steps: u32) {
+    fn look(&self, steps: u16) {
         let (mut until, now) = (self.until(), Instant::now());
         let starts = steps == FIRST && self.stride.load(Relaxed) == STRIDE;
         if starts {
@@ -81,7 +81,8 @@ impl Turn {
             self.late.store(true, Relaxed);
         }
         // Of long steps there have been some already.
-        self.look.store(steps + if starts { 1 } else { self.stride.load(Relaxed) }, Relaxed);
+        let next = if starts { 1 } else { self.stride.load(Relaxed) };
+        self.look.store(steps.saturating_add(next), Relaxed);
     }
 
     fn until(&self) -> MutexGuard<'_, Option<Instant>> {

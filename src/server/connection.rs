@@ -30,7 +30,7 @@ use crate::{
         route::{Route, Routes},
         settings::Settings,
     },
-    session::{AnyHandler, Conversation, Outcome, Pool, Setup},
+    session::{AnyHandler, Conversation, Outcome, Pool, Setup, Transport},
 };
 
 /// How long a rejected client may take to read its answer.
@@ -85,12 +85,12 @@ pub(crate) struct Upgraded<T> {
 /// Leads a connection from its first byte to its end.
 pub(crate) fn serve<T>(io: T, peer: Peer, shared: Arc<Shared>) -> Serving<T>
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Transport + Send + 'static,
 {
     Serving::Upgrading(Box::pin(upgrade(io, peer, shared)))
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Future for Serving<T> {
+impl<T: Transport> Future for Serving<T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -127,7 +127,7 @@ impl<T> Upgraded<T> {
 
 async fn upgrade<T>(mut io: T, peer: Peer, shared: Arc<Shared>) -> Option<Upgraded<T>>
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Transport + Send + 'static,
 {
     let mut glued = BytesMut::new();
     let answer = tokio::select! {

@@ -4,22 +4,21 @@ use std::{
     cell::RefCell,
     io::{self, IoSlice},
     mem,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    task::unconstrained,
-    time::Sleep,
-};
+use tokio::io::ReadBuf;
 
 use crate::{
     engine::{Engine, Phase, TURN},
-    session::{clock, exchange::Exchange, link::Link, ration::Ration},
+    session::{
+        clock, exchange::Exchange, link::Link, ration::Ration, state::State, timer::Timer,
+        transport::Transport,
+    },
 };
 
 /// One read takes at most this many bytes.
@@ -56,9 +55,7 @@ pub(crate) struct Driver<T> {
     /// Bytes that were read and not taken yet, because the inbox was full, or memory scarce.
     carry: BytesMut,
     ration: Option<Ration>,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Whether the timer wakes the task that last polled this.
-    armed: bool,
+    timer: Timer,
     eof: bool,
     /// Whether the transport was asked for bytes in this turn, and wakes the task when some come.
     listening: bool,
@@ -72,17 +69,22 @@ pub(crate) struct Driver<T> {
     events: usize,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+impl<T: Transport> Driver<T> {
     /// Builds a driver; `glued` are bytes that came right behind the handshake.
     pub(crate) fn new(io: T, link: Arc<Link>, glued: BytesMut) -> Self {
+        if let Some(bytes) = link.options.limits.max_unsent {
+            io.limit_unsent(bytes);
+        }
+        if io.unacknowledged().is_some() {
+            link.lock().engine.is_told_of_acknowledgements();
+        }
         Self {
             io,
             ration: Ration::new(&link.account),
             link,
             exchange: Exchange::default(),
             carry: glued,
-            timer: None,
-            armed: false,
+            timer: Timer::default(),
             eof: false,
             listening: false,
             shut: false,
@@ -102,8 +104,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(crate) fn keep_time(&mut self, cx: &Context<'_>) {
         let now = clock::now();
         if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
-            self.look(cx, now, |engine| engine.handle_timeout(now));
+            let mut state = self.link.look();
+            Self::handle_timeout(&self.io, &mut state, now);
+            let wakes = self.exchange.meet(&mut state, cx, now);
+            drop(state);
+            self.link.announce(wakes);
         }
+    }
+
+    /// Does what is due by the clock, and asks before what the peer has acknowledged where that matters.
+    fn handle_timeout(io: &T, state: &mut State, now: Instant) {
+        if state.engine.wants_look(now)
+            && let Some(missing) = io.unacknowledged()
+        {
+            state.engine.look(missing, now);
+        }
+        state.engine.handle_timeout(now);
     }
 
     /// Notes that others have their turn.
@@ -339,7 +355,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             if let Some(ration) = self.ration.as_ref().filter(|_| starved) {
                 deadline = ration.deadline(deadline);
             }
-            self.armed &= self.link.park_driver(&mut state, cx.waker());
+            self.timer.is_polled_by_same(self.link.park_driver(&mut state, cx.waker()));
         }
         drop(state);
         self.link.announce(wakes);
@@ -353,26 +369,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Sees that the task is woken at a deadline, or does what is due.
     #[inline]
     fn wait(&mut self, deadline: Instant, cx: &mut Context<'_>, now: Instant) -> Turn {
-        let due = tokio::time::Instant::from_std(deadline);
-        // A timer that fires early is looked at and set anew; only an earlier deadline moves it.
-        match &mut self.timer {
-            Some(timer) if timer.deadline() > due => timer.as_mut().reset(due),
-            Some(timer) if self.armed && timer.deadline().into_std() > now => return Turn::Idle,
-            Some(_) => {}
-            None => self.timer = Some(Box::pin(tokio::time::sleep_until(due))),
-        }
-        let Some(timer) = &mut self.timer else { return Turn::Idle };
-        // A task that has used up its budget would be told that the timer runs, though it does not.
-        self.armed = pin!(unconstrained(timer.as_mut())).poll(cx).is_pending();
-        if self.armed {
+        if self.timer.wait(deadline, cx, now) {
             return Turn::Idle;
         }
         let mut state = self.link.lock();
-        state.engine.handle_timeout(clock::now());
-        match state.engine.poll_timeout() {
-            Some(next) => timer.as_mut().reset(tokio::time::Instant::from_std(next)),
-            None => self.timer = None,
-        }
+        Self::handle_timeout(&self.io, &mut state, clock::now());
+        self.timer.reset(state.engine.poll_timeout());
         Turn::Again
     }
 }

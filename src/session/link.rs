@@ -161,11 +161,9 @@ impl Link {
         self.handler_runs.store(runs, Relaxed);
     }
 
-    /// Ends the turn of the task in which the handler is being polled; `false` where none is.
-    pub(crate) fn end_turn(&self) -> bool {
-        let in_handler = self.handler_runs.load(Relaxed);
-        self.turn_ended.store(in_handler, Relaxed);
-        in_handler
+    /// Ends the turn of the task in which the handler is being polled.
+    pub(crate) fn end_turn(&self) {
+        self.turn_ended.store(true, Relaxed);
     }
 
     /// Tells whether the handler has ended the turn.

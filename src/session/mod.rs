@@ -22,6 +22,8 @@ mod state;
 mod task;
 #[cfg(test)]
 mod tests;
+mod timer;
+mod transport;
 mod tungstenite;
 
 use std::{
@@ -40,7 +42,6 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use converter::AnyConverter;
 pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError};
-pub(crate) use give_way::GiveWay;
 pub use incoming::{Incoming, IncomingDeserialized};
 pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, LITTLE, Load, Pool};
 pub use options::{Limits, SessionOptions};
@@ -50,6 +51,7 @@ pub use sender::Sender;
 pub(crate) use setup::Setup;
 pub(crate) use task::{AnyHandler, Conversation};
 pub use task::{BoxError, Outcome};
+pub(crate) use transport::{Foreign, Transport};
 
 use crate::{
     engine::{Closed, Event, LONGEST, keep_drained, ping_interval},

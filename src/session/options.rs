@@ -51,12 +51,23 @@ pub struct Limits {
     pub ping_interval: Option<Duration>,
     /// Time for any byte to arrive after a ping has left. Default: 20 s.
     pub timeout: Duration,
-    /// Time for the closing handshake, and for a handler to end once the connection has. Default: 5 s.
+    /// Time of the closing handshake in which the peer takes nothing, and for a handler to end once the connection
+    /// has. Default: 5 s.
     pub close_timeout: Duration,
-    /// Time for the transport to take a byte while some wait. Default: 10 s.
+    /// Time of the closing handshake in all; `None` for no bound. Default: 2 min.
+    pub max_close_time: Option<Duration>,
+    /// Time for the peer to take a byte while some wait. Default: 20 s.
     pub write_timeout: Duration,
-    /// Time for a message to arrive whole, from its first byte on; `None` for ever. Default: 30 s.
+    /// Time for the transport to take a byte while the peer takes some that it was given before; `None` for no bound.
+    /// Default: 5 min.
+    pub max_write_time: Option<Duration>,
+    /// Time in which a message comes on by 16 KiB at least, or ends; `None` for ever. Default: 30 s.
     pub message_timeout: Option<Duration>,
+    /// Time for a message to arrive whole, from its first byte on; `None` for no bound. Default: 2 min.
+    pub max_message_time: Option<Duration>,
+    /// Bytes that the system may hold unsent on TCP before it takes no more (`TCP_NOTSENT_LOWAT`); `None` leaves that to
+    /// the system. Default: 128 KiB.
+    pub max_unsent: Option<u32>,
     /// Bytes of accepted and unsent messages above which `send` waits. Default: 64 KiB.
     pub soft_mark: usize,
     /// Bytes of accepted and unsent messages above which an overflow policy acts. Default: 1 MiB.
@@ -85,8 +96,12 @@ impl Default for Limits {
             ping_interval: Some(Duration::from_secs(20)),
             timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
-            write_timeout: Duration::from_secs(10),
+            max_close_time: Some(Duration::from_secs(2 * 60)),
+            write_timeout: Duration::from_secs(20),
+            max_write_time: Some(Duration::from_secs(5 * 60)),
             message_timeout: Some(Duration::from_secs(30)),
+            max_message_time: Some(Duration::from_secs(2 * 60)),
+            max_unsent: Some(128 * 1024),
             soft_mark: 64 * 1024,
             hard_mark: 1024 * 1024,
             receive_queue: 64 * 1024,
@@ -161,24 +176,63 @@ impl SessionOptions {
         self
     }
 
-    /// Sets the time for the closing handshake (RFC 6455 §7.1.1); also how long a handler may run on
-    /// once its connection has ended. Default: 5 s.
+    /// Sets the time of the closing handshake (RFC 6455 §7.1.1) in which the peer takes nothing: on TCP, TLS over TCP and
+    /// Unix sockets it begins again as often as the peer has acknowledged some of what was sent before, up to
+    /// [`max_close_time`](Self::max_close_time). Also how long a handler may run on once its connection has ended.
+    /// Default: 5 s.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.limits.close_timeout = timeout;
         self
     }
 
-    /// Sets the time for the transport to take at least a byte while some wait; then the connection is
-    /// cut: the peer reads nothing. Default: 10 s.
+    /// Limits the time of the closing handshake in all, never below [`close_timeout`](Self::close_timeout); `None` sets no
+    /// limit. Default: 2 min.
+    #[must_use]
+    pub fn max_close_time(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.limits.max_close_time = time.into();
+        self
+    }
+
+    /// Sets the time for the peer to take at least a byte while some wait; then the connection is cut: the peer reads
+    /// nothing. On TCP, TLS over TCP and Unix sockets a byte that the peer has acknowledged counts (on Linux, Android and
+    /// Apple's systems, which tell it), up to [`max_write_time`](Self::max_write_time). On other transports and systems it
+    /// has to be one that the transport takes: choose a longer time for slow peers there. Default: 20 s.
     #[must_use]
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.limits.write_timeout = timeout;
         self
     }
 
-    /// Sets the time for a message to arrive whole, from its first byte on; over it the peer sees
-    /// 1008. `None` waits for ever. Default: 30 s.
+    /// Limits the time in which the transport takes no byte while some wait, though the peer acknowledges others, never
+    /// below [`write_timeout`](Self::write_timeout); `None` sets no limit. Default: 5 min.
+    #[must_use]
+    pub fn max_write_time(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.limits.max_write_time = time.into();
+        self
+    }
+
+    /// Limits the time for a message to arrive whole, from its first byte on, never below
+    /// [`message_timeout`](Self::message_timeout); over it the peer sees 1008. For as long a peer may hoard memory with a
+    /// message that does not end. `None` sets no limit. Default: 2 min.
+    #[must_use]
+    pub fn max_message_time(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.limits.max_message_time = time.into();
+        self
+    }
+
+    /// Limits the bytes that the system holds unsent on TCP (`TCP_NOTSENT_LOWAT`, on Linux and Android): more waits in
+    /// the session, where its limits count and control frames pass it. `None` leaves that to the system, which takes
+    /// megabytes. Default: 128 KiB.
+    #[must_use]
+    pub fn max_unsent(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        self.limits.max_unsent = bytes.into();
+        self
+    }
+
+    /// Sets the time in which a message comes on by 16 KiB at least, or ends; over it the peer sees 1008. The whole message
+    /// has
+    /// [`max_message_time`](Self::max_message_time). `None` waits for ever, whatever that says. Default: 30 s.
     #[must_use]
     pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.message_timeout = timeout.into();
@@ -261,8 +315,11 @@ impl SessionOptions {
             ping_interval: limits.ping_interval.filter(|_| !raw).map(ping_interval),
             timeout: limits.timeout.min(LONGEST),
             close_timeout: limits.close_timeout.min(LONGEST),
+            max_close_time: limits.max_close_time.map(|time| time.min(LONGEST)),
             write_timeout: limits.write_timeout.min(LONGEST),
+            max_write_time: limits.max_write_time.map(|time| time.min(LONGEST)),
             message_timeout: limits.message_timeout.map(|time| time.min(LONGEST)),
+            max_message_time: limits.max_message_time.map(|time| time.min(LONGEST)),
             raw,
             mask_source: rand::random,
         }

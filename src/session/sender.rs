@@ -4,6 +4,7 @@ use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
 use converse_core::{ContentConverter, Format, Message, PayloadBuffer};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{
     engine::Closed,
@@ -227,13 +228,18 @@ impl Sender {
         self.link.polls()
     }
 
-    /// Ends the turn of the connection's task when it is this that is polled; tells whether it is.
-    pub(crate) fn end_turn(&self) -> bool {
-        self.link.end_turn()
+    /// Ends the turn of the connection's task, in whose handler this is called.
+    pub(crate) fn end_turn(&self) {
+        self.link.end_turn();
     }
 
     pub(crate) fn options(&self) -> &SessionOptions {
         &self.link.options
+    }
+
+    /// Returns when the peer has last taken some of what was sent, as far as is known.
+    pub(crate) fn send_progress(&self) -> Instant {
+        self.link.engine(|engine| engine.send_progress()).into()
     }
 
     /// Returns how many bytes were accepted and have not left.

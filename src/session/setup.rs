@@ -20,6 +20,7 @@ use crate::{
         memory::{Account, Pool},
         sender::Sender,
         task::{BoxError, Conversation, NoHandler, Outcome},
+        transport::{Foreign, Transport},
     },
 };
 
@@ -45,7 +46,7 @@ impl Setup {
         handler: impl FnOnce(Session) -> (Option<Pin<Box<H>>>, R),
     ) -> (Conversation<T, H>, R)
     where
-        T: AsyncRead + AsyncWrite + Unpin,
+        T: Transport,
         H: Future<Output = Result<(), BoxError>> + ?Sized,
     {
         // A policy knows messages; frames of a raw session always wait.
@@ -66,7 +67,7 @@ impl Setup {
     /// Builds a session whose driver runs in a task of its own.
     pub(crate) fn spawn<T>(self, io: T) -> Session
     where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: Transport + Send + 'static,
     {
         let (conversation, session) = self.start::<T, NoHandler, _>(io, |session| (None, session));
         tokio::spawn(conversation);
@@ -85,7 +86,7 @@ impl Session {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Setup::bare(role, options).spawn(io)
+        Setup::bare(role, options).spawn(Foreign(io))
     }
 
     /// Holds a conversation over a transport whose upgrade was done elsewhere, with a handler that runs
@@ -101,13 +102,13 @@ impl Session {
         handler: H,
     ) -> (Outcome, Arc<Closed>)
     where
-        T: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
         H: FnOnce(Self) -> F,
         F: Future<Output = Result<(), E>>,
         E: Into<BoxError>,
     {
-        let (conversation, ()) =
-            Setup::bare(role, options).start(io, |session| (Some(Box::pin(handler(session).err_into())), ()));
+        let (conversation, ()) = Setup::bare(role, options)
+            .start(Foreign(io), |session| (Some(Box::pin(handler(session).err_into())), ()));
         conversation.await
     }
 }

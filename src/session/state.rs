@@ -34,8 +34,10 @@ pub(crate) struct State {
     pub(crate) abandoned: Option<Abandoned>,
     /// Bytes that the driver has read, and the engine has not taken.
     pub(crate) carried: usize,
-    /// What the account was last told of: what was received, and what extensions hold.
-    noted: (usize, usize),
+    /// What the account was last told of: what was received.
+    noted: usize,
+    /// What it was last told that extensions hold.
+    noted_beside: u32,
 }
 
 /// How a session was dropped.
@@ -98,7 +100,8 @@ impl State {
             progress_wanted: false,
             abandoned: None,
             carried: 0,
-            noted: (0, 0),
+            noted: 0,
+            noted_beside: 0,
         }
     }
 
@@ -107,23 +110,30 @@ impl State {
     pub(crate) fn note(&mut self, account: &Account, carried: usize) {
         self.carried = carried;
         let (held, beside) = (self.engine.held() + carried, self.engine.held_by_extensions());
-        if held + beside >= NOTED_FROM || self.noted.0 + self.noted.1 > 0 {
+        if held + beside >= NOTED_FROM || self.has_noted() {
             self.tell(account, if held < NOTED_FROM { 0 } else { held }, beside);
         }
     }
 
     fn tell(&mut self, account: &Account, held: usize, beside: usize) {
-        let before = mem::replace(&mut self.noted, (held, beside));
-        if held != before.0 {
+        if mem::replace(&mut self.noted, held) != held {
             account.set_received(held);
         }
-        account.set_extensions(before.1, beside);
+        let beside = u32::try_from(beside).unwrap_or(u32::MAX);
+        let before = mem::replace(&mut self.noted_beside, beside);
+        account.set_extensions(before as usize, beside as usize);
+    }
+
+    /// Tells whether the account was told of something.
+    #[inline]
+    fn has_noted(&self) -> bool {
+        self.noted + self.noted_beside as usize > 0
     }
 
     /// Tells the account that something was taken, if it has been told of something.
     #[inline]
     pub(crate) fn note_taken(&mut self, account: &Account) {
-        if self.noted.0 + self.noted.1 > 0 {
+        if self.has_noted() {
             self.note(account, self.carried);
         }
     }

@@ -10,10 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Sleep,
-};
+use tokio::time::Sleep;
 
 use crate::{
     engine::Closed,
@@ -23,6 +20,7 @@ use crate::{
         give_way::GiveWay,
         link::Link,
         state::Abandoned,
+        transport::Transport,
     },
 };
 
@@ -69,7 +67,7 @@ impl<T, H: ?Sized> Conversation<T, H> {
 
 impl<T, H> Conversation<T, H>
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Transport,
     H: Future<Output = Result<(), BoxError>> + ?Sized,
 {
     /// Joins a driver with a handler; without one the session is elsewhere.
@@ -121,7 +119,7 @@ where
 
 impl<T, H> Future for Conversation<T, H>
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Transport,
     H: Future<Output = Result<(), BoxError>> + ?Sized,
 {
     type Output = (Outcome, Arc<Closed>);
@@ -140,7 +138,7 @@ where
                 this.driver = None;
                 continue;
             }
-            let is_over = driver.is_due_to_rest() || this.link.take_turn_ended();
+            let is_over = this.link.take_turn_ended() || driver.is_due_to_rest();
             if is_over {
                 this.give_way.owe();
             }
@@ -156,6 +154,9 @@ where
             }
         }
         if this.poll_grace(cx).is_pending() {
+            if this.link.take_turn_ended() {
+                this.give_way.owe();
+            }
             return Poll::Pending;
         }
         let outcome = this.outcome.take().unwrap_or(Outcome::Finished);

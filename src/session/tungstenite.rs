@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 
 use crate::{
     frame::{CloseCode, CloseReason, Decoder, Frame, FrameHeader, MAX_HEADER, OpCode, Role, Rsv},
-    session::{Session, SessionOptions, Setup},
+    session::{Session, SessionOptions, Setup, Transport},
 };
 
 impl Session {
@@ -49,6 +49,15 @@ struct Adapter<S> {
     decoder: Decoder,
     /// The payload of the engine's frame under way.
     outgoing: BytesMut,
+}
+
+/// tungstenite's buffers are between what the engine has written and the socket.
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Adapter<S> {
+    fn unacknowledged(&self) -> Option<usize> {
+        None
+    }
+
+    fn limit_unsent(&self, _: u32) {}
 }
 
 impl<S> Adapter<S> {

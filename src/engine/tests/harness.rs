@@ -34,8 +34,11 @@ pub(super) fn config(role: Role) -> EngineConfig {
         ping_interval: Some(secs(20)),
         timeout: secs(20),
         close_timeout: secs(5),
+        max_close_time: Some(secs(60)),
         write_timeout: secs(10),
+        max_write_time: Some(secs(100)),
         message_timeout: Some(secs(30)),
+        max_message_time: Some(secs(120)),
         raw: false,
         mask_source: || KEY,
     }

@@ -118,12 +118,28 @@ fn write_that_begins_after_a_long_quiet_has_its_whole_time() {
 }
 
 #[test]
+fn message_of_which_little_comes_is_refused_with_1008() {
+    let mut server = Solo::server();
+    server.feed_frame(0x01, "be");
+    for _ in 0..3 {
+        server.wait(secs(29));
+        server.feed_frame(0x00, "x".repeat(16 * 1024));
+    }
+    server.wait(secs(15));
+    server.feed_frame(0x00, "x".repeat(10_000));
+    server.wait(ms(14_999));
+    assert_eq!(server.phase(), Phase::Open);
+    server.wait(ms(1));
+    server.has_failed_with(1008);
+}
+
+#[test]
 fn message_that_takes_too_long_is_refused_with_1008() {
     let mut server = Solo::server();
     server.feed_frame(0x01, "be");
-    for _ in 0..5 {
+    for _ in 0..23 {
         server.wait(secs(5));
-        server.feed_frame(0x00, "gun");
+        server.feed_frame(0x00, "x".repeat(16 * 1024));
     }
     server.wait(ms(4999));
     assert_eq!(server.phase(), Phase::Open);

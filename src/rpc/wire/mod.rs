@@ -326,6 +326,14 @@ impl<'m> Reader<'m> {
         }
     }
 
+    /// Returns the same where that is one byte of the message, which costs nothing.
+    pub(crate) fn place_at_byte(&self, message: &Message) -> Option<Place> {
+        match self {
+            Self::JsonRpc(reader) => reader.place_at_byte(),
+            _ => self.place(message),
+        }
+    }
+
     /// Decodes the payload of the frame that `next` gave, once. An absent one decodes as null, absent arguments as an
     /// empty array. When that fails, the frame is still to be finished, which passes the payload.
     pub(crate) fn payload<T: Deserialize<'m>>(&mut self) -> Result<T, ConvertError> {

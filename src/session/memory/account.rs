@@ -64,6 +64,11 @@ impl Account {
         self.limit().saturating_sub(self.charged()).min(self.pool_room())
     }
 
+    /// Tells whether a charge could have all that charges may come to.
+    pub(crate) fn has_all_room(&self) -> bool {
+        self.room() >= self.limit()
+    }
+
     /// Tells whether little is left: whoever lets the peer send more should wait.
     pub(crate) fn is_tight(&self) -> bool {
         let short = |pool: &Arc<Pool>| {

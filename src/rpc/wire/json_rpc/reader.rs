@@ -83,6 +83,11 @@ impl<'m> JsonRpcReader<'m> {
         }
     }
 
+    /// Returns the same where it is the beginning of the message.
+    pub(crate) fn place_at_byte(&self) -> Option<Place> {
+        if matches!(self.source, Source::Message) { self.place() } else { None }
+    }
+
     pub(crate) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
         loop {
             (self.payload, self.id, self.len) = (Payload::None, None, 0);
