@@ -86,7 +86,9 @@ impl Keepalive {
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) {
         if let Some(ping) = self.outstanding.take_if(|ping| payload == ping.id.to_be_bytes()) {
             self.answered = ping.id;
-            self.round_trip = now.saturating_duration_since(ping.left.unwrap_or(ping.asked));
+            // A clock that did not move between the two has only told that it was short.
+            let time = now.saturating_duration_since(ping.left.unwrap_or(ping.asked));
+            self.round_trip = time.max(Duration::from_nanos(1));
         }
     }
 

@@ -17,6 +17,9 @@ enum Rule {
     Only(Vec<String>),
 }
 
+/// What stands for a page from a file, beside `null`.
+const FILE: &str = "file://";
+
 /// A text is not an origin: `scheme://host` or `scheme://host:port`, without a path (RFC 6454 §6.2).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an origin: write scheme://host or scheme://host:port (RFC 6454 §6.2)")]
@@ -25,8 +28,8 @@ pub struct InvalidOrigin(pub String);
 impl OriginPolicy {
     /// Lets pages in that come from the host and port the request asks for. The default.
     ///
-    /// A missing port is the scheme's own. On a connection that is known to be TLS, a page from plain `http:` is another
-    /// host's (port 80, not 443). On others the page's scheme counts for both, because a proxy may have ended TLS.
+    /// A missing port is the scheme's own. On a connection that is known to be TLS, a page from plain `http:` is refused,
+    /// whatever its port: whoever is on its way may have written it. On others the page's scheme counts for both, because a proxy may have ended TLS.
     /// `Origin: null` (a sandboxed frame, a file) is refused.
     pub fn same_host() -> Self {
         Self(Rule::SameHost)
@@ -37,14 +40,17 @@ impl OriginPolicy {
         Self(Rule::Any)
     }
 
-    /// Lets pages of these origins in and no others; the server's own is allowed only if it's in the list.
+    /// Lets pages of these origins in and no others; the server's own is allowed only if it's in the list. `file://` is what
+    /// some programs and web views send for a page from a file, and may be in it; what is sent with a slash behind the host
+    /// (`https://host/`) is the origin without.
     ///
     /// # Errors
     /// One of the texts is not an origin. `null` is none.
     pub fn only<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Result<Self, InvalidOrigin> {
         let origins = origins.into_iter().map(|text| {
             let text = text.into();
-            if Origin::parse(&text).is_some() { Ok(text) } else { Err(InvalidOrigin(text)) }
+            let known = text == FILE || Origin::parse(&text).is_some();
+            if known { Ok(text) } else { Err(InvalidOrigin(text)) }
         });
         Ok(Self(Rule::Only(origins.collect::<Result<_, _>>()?)))
     }
@@ -58,9 +64,11 @@ impl OriginPolicy {
         let Some(value) = request.raw_headers().values("origin").next() else {
             return Ok(());
         };
-        let origin = std::str::from_utf8(value).ok().and_then(Origin::parse);
+        let text = std::str::from_utf8(value).ok();
+        let origin = text.and_then(|text| Origin::parse(text.strip_suffix('/').unwrap_or(text)));
         let allowed = match (&self.0, origin) {
             (Rule::Any, _) => true,
+            (Rule::Only(list), _) if text == Some(FILE) => list.iter().any(|known| known == FILE),
             (_, None) => false,
             (Rule::SameHost, Some(origin)) => origin.is_of_host(request.host(), request.is_secure()),
             (Rule::Only(list), Some(origin)) => {
@@ -118,7 +126,10 @@ impl<'a> Origin<'a> {
         let (Some(asked), Some(default_port)) = (HostPort::parse(asked), self.default_port()) else {
             return false;
         };
-        let asked_port = asked.port.unwrap_or(if secure { 443 } else { default_port });
+        if secure && default_port != 443 {
+            return false;
+        }
+        let asked_port = asked.port.unwrap_or(default_port);
         self.host.same_host(asked) && self.host.port.unwrap_or(default_port) == asked_port
     }
 }

@@ -29,6 +29,8 @@ struct Inner {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// Whether it answers HEAD, and so tells the length of its body and has none.
+    to_head: bool,
 }
 
 impl Rejection {
@@ -36,7 +38,7 @@ impl Rejection {
     /// becomes 500, since a client would read on behind it.
     pub fn new(status: StatusCode) -> Self {
         let status = if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        Self(Box::new(Inner { status, headers: HeaderMap::new(), body: Bytes::new() }))
+        Self(Box::new(Inner { status, headers: HeaderMap::new(), body: Bytes::new(), to_head: false }))
     }
 
     /// Adds a header line. The types see to it that no value can end the line.
@@ -50,6 +52,12 @@ impl Rejection {
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.0.body = body.into();
+        self
+    }
+
+    /// Makes it the answer to a HEAD request, which has no body (RFC 9110 §9.3.2).
+    pub(crate) fn to_head(mut self) -> Self {
+        self.0.to_head = true;
         self
     }
 
@@ -138,7 +146,7 @@ impl Rejection {
 
     /// Writes the answer as it goes over the wire.
     pub fn to_bytes(&self) -> Bytes {
-        let Inner { status, headers, body } = &*self.0;
+        let Inner { status, headers, body, to_head } = &*self.0;
         let has_body = !matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let mut out = BytesMut::with_capacity(256 + body.len());
         let reason = status.canonical_reason().unwrap_or_default();
@@ -156,7 +164,7 @@ impl Rejection {
         let upgrade = headers.contains_key(header::UPGRADE);
         put_header(&mut out, "connection", if upgrade { b"upgrade, close" } else { b"close" });
         out.put_slice(b"\r\n");
-        if has_body {
+        if has_body && !to_head {
             out.put_slice(body);
         }
         out.freeze()

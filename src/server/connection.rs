@@ -119,7 +119,7 @@ impl<T> Upgraded<T> {
             Outcome::Failed(error) => tracing::debug!(?peer, %closed, %error, "handler failed"),
             Outcome::Panicked(_) => tracing::error!(?peer, %closed, "handler panicked"),
         }
-        if let Some(hook) = &self.shared.settings.end_hook {
+        for hook in &self.shared.settings.end_hooks {
             hook(&End { request: self.conversation.request(), outcome, closed });
         }
     }
@@ -198,7 +198,11 @@ where
             Ok(None) => {}
             Ok(Some(head)) => {
                 glued.extend_from_slice(head.rest);
-                return Some(Upgrade::verify(head.bytes));
+                let is_head = head.bytes.starts_with(b"HEAD ");
+                let verified = Upgrade::verify(head.bytes);
+                return Some(
+                    verified.map_err(|rejection| if is_head { rejection.to_head() } else { rejection }),
+                );
             }
             Err(error) => return Some(Err(error.into())),
         }
@@ -216,7 +220,7 @@ async fn answer(mut upgrade: Upgrade, peer: &Peer, shared: &Shared) -> Decision 
     shared.settings.origin.check(request)?;
     let route = shared.routes.find(request)?;
     upgrade.select_subprotocol(&route.options.subprotocols);
-    if let Some(hook) = &shared.settings.hook {
+    for hook in &shared.settings.hooks {
         let asked = AssertUnwindSafe(hook.on_request(&mut upgrade)).catch_unwind().await;
         asked.unwrap_or_else(|_| {
             tracing::error!(peer = %peer.address, "request hook panicked");

@@ -125,18 +125,20 @@ impl Server {
     }
 
     /// Asks `hook` about each request before it is answered, after the origin policy and the routing: it may
-    /// reject it, attach state to it, or add headers to the answer.
+    /// reject it, attach state to it, or add headers to the answer. Several are asked in the order in which they were
+    /// given; what one has attached the next one sees, and the first rejection counts.
     #[must_use]
     pub fn request_hook(mut self, hook: impl RequestHook) -> Self {
-        self.settings.hook = Some(Arc::new(hook));
+        self.settings.hooks.push(Arc::new(hook));
         self
     }
 
     /// Calls `hook` when a session has ended and its handler too, with how they did (Ktor's onClose and
-    /// onError). Not called for requests that became no session. It runs in the connection's task.
+    /// onError). Not called for requests that became no session. It runs in the connection's task. Several are called in
+    /// the order in which they were given.
     #[must_use]
     pub fn end_hook(mut self, hook: impl Fn(&End<'_>) + Send + Sync + 'static) -> Self {
-        self.settings.end_hook = Some(Arc::new(hook));
+        self.settings.end_hooks.push(Arc::new(hook));
         self
     }
 

@@ -29,8 +29,9 @@ pub struct End<'a> {
 /// The rules of a server.
 pub(crate) struct Settings {
     pub(crate) origin: OriginPolicy,
-    pub(crate) hook: Option<Arc<dyn RequestHook>>,
-    pub(crate) end_hook: Option<EndHook>,
+    /// Asked in this order; the first rejection counts.
+    pub(crate) hooks: Vec<Arc<dyn RequestHook>>,
+    pub(crate) end_hooks: Vec<EndHook>,
     pub(crate) max_connections: usize,
     pub(crate) memory: usize,
     pub(crate) handshake_timeout: Duration,
@@ -54,8 +55,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             origin: OriginPolicy::same_host(),
-            hook: None,
-            end_hook: None,
+            hooks: Vec::new(),
+            end_hooks: Vec::new(),
             max_connections: 50_000,
             memory: DEFAULT_MEMORY,
             handshake_timeout: Duration::from_secs(10),

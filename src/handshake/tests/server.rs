@@ -357,12 +357,17 @@ fn pages_of_the_same_host_pass_and_others_do_not() {
         ("http://localhost:3000", "localhost:3000", false, true),
         ("http://[::1]:9", "[0::1]:9", false, true),
         ("http://a.example", "a.example", true, false),
+        ("http://a.example:443", "a.example", true, false),
+        ("http://a.example:8443", "a.example:8443", true, false),
+        ("https://a.example:8443", "a.example:8443", true, true),
+        ("https://a.example/", "a.example", false, true),
+        ("https://a.example//", "a.example", false, false),
+        ("https://a.example/x", "a.example", false, false),
         ("https://a.example", "a.example:80", false, false),
         ("http://localhost:3000", "localhost:3001", false, false),
         ("https://evil.example", "a.example", false, false),
         ("https://a.example.evil.example", "a.example", false, false),
         ("https://a.example@evil.example", "a.example", false, false),
-        ("https://a.example/", "a.example", false, false),
         ("null", "a.example", false, false),
         ("", "a.example", false, false),
         ("a.example", "a.example", false, false),
@@ -413,6 +418,9 @@ fn listed_origins_pass_and_no_others() {
         let upgrade = serve(&with("Origin", &format!("Origin: {origin}"))).unwrap();
         assert_eq!(policy.check(upgrade.request()).is_ok(), verdict, "{origin}");
     }
+    let file = serve(&with("Origin", "Origin: file://")).unwrap();
+    assert!(policy.check(file.request()).is_err());
+    assert_eq!(OriginPolicy::only(["file://"]).unwrap().check(file.request()), Ok(()));
     for bad in ["null", "a.example", "https://a/", "https://", "https://a b", "://a", "*"] {
         assert!(OriginPolicy::only([bad]).is_err(), "{bad}");
     }
