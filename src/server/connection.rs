@@ -67,13 +67,13 @@ type Decision = Result<(Upgrade, Arc<Route>, ExtensionStack), Rejection>;
 /// a box that is freed behind it.
 // The large variant is what a connection is for nearly all of its life.
 #[allow(clippy::large_enum_variant)]
-pub(crate) enum Serving<T> {
+pub(crate) enum Serving<T: Transport> {
     Upgrading(Pin<Box<dyn Future<Output = Option<Upgraded<T>>> + Send>>),
     Conversing(Upgraded<T>),
 }
 
 /// An upgraded connection with all that belongs to it.
-pub(crate) struct Upgraded<T> {
+pub(crate) struct Upgraded<T: Transport> {
     conversation: Conversation<T, AnyHandler>,
     shared: Arc<Shared>,
     /// Taken off the registry when the connection has ended.
@@ -111,7 +111,7 @@ impl<T: Transport> Future for Serving<T> {
     }
 }
 
-impl<T> Upgraded<T> {
+impl<T: Transport> Upgraded<T> {
     fn report(&self, outcome: &Outcome, closed: &Closed) {
         let peer = self.conversation.request().remote_addr();
         match outcome {

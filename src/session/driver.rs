@@ -1,12 +1,13 @@
 //! Moves bytes between a transport and the engine. The only file that reads and writes a socket.
 
 use std::{
-    cell::RefCell,
     io::{self, IoSlice},
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
+    thread,
     time::Instant,
 };
 
@@ -16,24 +17,23 @@ use tokio::io::ReadBuf;
 use crate::{
     engine::{Engine, Phase, TURN},
     session::{
-        clock, exchange::Exchange, link::Link, ration::Ration, state::State, timer::Timer,
+        clock,
+        exchange::Exchange,
+        link::Link,
+        ration::Ration,
+        read_buffer::{self, SCRATCH},
+        state::State,
+        timer::Timer,
         transport::Transport,
     },
 };
 
-/// One read takes at most this many bytes.
-const SCRATCH: usize = 64 * 1024;
 /// After this many bytes one connection lets others have their turn.
 const TURN_BYTES: usize = 256 * 1024;
 /// What a read or a write counts at least, in bytes: so 64 of them are a turn as well.
 const CALL: usize = TURN_BYTES / 64;
 /// How many slices one vectored write has.
 const SLICES: usize = 16;
-
-thread_local! {
-    /// Received bytes between a read and their parsing; shared by all connections of a thread.
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
-}
 
 /// What a turn of the driver came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) enum Turn {
 
 /// One end of a transport, with the bytes under way.
 // What runs in each turn is marked for inlining: it would else depend on how the compiler divides the crate.
-pub(crate) struct Driver<T> {
+pub(crate) struct Driver<T: Transport> {
     io: T,
     link: Arc<Link>,
     exchange: Exchange,
@@ -92,6 +92,16 @@ impl<T: Transport> Driver<T> {
             broken: None,
             moved: 0,
             events: 0,
+        }
+    }
+
+    /// Writes what the transport takes at once.
+    fn write_last(&mut self) {
+        let (mut cx, now) = (Context::from_waker(Waker::noop()), clock::now());
+        self.rest();
+        while self.exchange.outlook.phase != Phase::Done && self.write(&mut cx, now) && self.is_due_to_rest()
+        {
+            self.rest();
         }
     }
 
@@ -250,7 +260,7 @@ impl<T: Transport> Driver<T> {
             return taken > 0;
         }
         let limit = self.limit(now);
-        READ_BUFFER.with(|buffer| self.read_through(cx, buffer, limit, now))
+        self.read_through(cx, limit, now)
     }
 
     /// Returns how many bytes may be read at once.
@@ -264,20 +274,10 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Reads through the thread's buffer, unless a transport reads through another session just now.
+    /// Reads through the thread's buffer.
     #[inline(never)]
-    fn read_through(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &RefCell<Vec<u8>>,
-        limit: usize,
-        now: Instant,
-    ) -> bool {
-        match buffer.try_borrow_mut() {
-            _ if limit == 0 => false,
-            Ok(mut buffer) => self.read_into(cx, &mut buffer[..limit], now),
-            Err(_) => self.read_into(cx, &mut [0; 4096][..limit.min(4096)], now),
-        }
+    fn read_through(&mut self, cx: &mut Context<'_>, limit: usize, now: Instant) -> bool {
+        limit > 0 && read_buffer::with(limit, |buffer| self.read_into(cx, buffer, now))
     }
 
     fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8], now: Instant) -> bool {
@@ -379,8 +379,14 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-impl<T> Drop for Driver<T> {
+impl<T: Transport> Drop for Driver<T> {
+    /// The runtime ends, or somebody has dropped the connection's task: what was accepted leaves as far as the transport
+    /// takes it at once, and the Close of a session that was dropped behind it.
     fn drop(&mut self) {
+        if !thread::panicking() {
+            // The transport may be the application's, and nobody catches what panics in a drop.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.write_last()));
+        }
         let mut state = self.link.lock();
         state.engine.abort(clock::now());
         state.note(&self.link.account, 0);

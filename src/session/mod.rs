@@ -16,6 +16,7 @@ mod outbox;
 mod overflow;
 mod ration;
 mod raw;
+mod read_buffer;
 mod sender;
 mod setup;
 mod state;
@@ -64,7 +65,8 @@ use crate::{
 ///
 /// A session belongs to one owner, who receives; [`sender`](Self::sender) gives handles that send from
 /// any task. Dropping the session ends the conversation: the peer sees 1000, or 1011 when the owner
-/// panics.
+/// panics. When the runtime ends behind that, what was sent and the Close are written as far as the socket takes them at
+/// once; nobody waits for the peer's answer.
 ///
 /// While the owner does something else, what it sent leaves, pings are answered, and a Close frame of
 /// the peer is answered, as long as no more than the receive queue waits to be received, and there is memory to read on

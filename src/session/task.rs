@@ -48,7 +48,7 @@ pub enum Outcome {
 pub(crate) type NoHandler = std::future::Ready<Result<(), BoxError>>;
 
 /// A connection with its handler, as one future. Completes when both have ended.
-pub(crate) struct Conversation<T, H: ?Sized> {
+pub(crate) struct Conversation<T: Transport, H: ?Sized> {
     link: Arc<Link>,
     driver: Option<Driver<T>>,
     handler: Option<Pin<Box<H>>>,
@@ -58,7 +58,7 @@ pub(crate) struct Conversation<T, H: ?Sized> {
     give_way: GiveWay,
 }
 
-impl<T, H: ?Sized> Conversation<T, H> {
+impl<T: Transport, H: ?Sized> Conversation<T, H> {
     /// Returns the request that opened the connection.
     pub(crate) fn request(&self) -> &Request {
         &self.link.agreed.request
@@ -165,4 +165,4 @@ where
     }
 }
 
-impl<T, H: ?Sized> Unpin for Conversation<T, H> {}
+impl<T: Transport, H: ?Sized> Unpin for Conversation<T, H> {}
