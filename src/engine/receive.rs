@@ -72,8 +72,7 @@ impl Engine {
         } else if let Some(message) = self.assembler.piece(piece)? {
             self.deliver(Event::Message(message));
         }
-        let bytes = if opcode.is_control() { 0 } else { piece.payload.len() };
-        self.watch_message(bytes, now);
+        self.watch_message(piece, now);
         Ok(())
     }
 
@@ -156,11 +155,11 @@ impl Engine {
 
     /// Notes whether a message is under way, since when, and when it last came on.
     #[inline]
-    fn watch_message(&mut self, bytes: usize, now: Instant) {
+    fn watch_message(&mut self, piece: &Piece<'_>, now: Instant) {
         if self.assembler.is_open() || self.collector.is_open() {
             let time = self.message.get_or_insert_with(|| Box::new(MessageTime::new(now)));
-            time.add(bytes, now);
-        } else {
+            time.add(if piece.header.opcode.is_control() { 0 } else { piece.payload.len() }, now);
+        } else if self.message.is_some() {
             self.message = None;
         }
     }

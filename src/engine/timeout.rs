@@ -28,7 +28,17 @@ const LITTLE: usize = 16 * 1024;
 
 impl Engine {
     /// Returns when [`handle_timeout`](Self::handle_timeout) has something to do, if nothing changes.
+    #[inline]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let sends = self.in_flight > 0 || self.ping_left || self.keepalive.outstanding().is_some();
+        if sends || self.closing.is_some() || self.message.is_some() {
+            return self.first_timeout();
+        }
+        if self.phase() == Phase::Open { self.keepalive_due() } else { None }
+    }
+
+    /// Returns the same, where more than one thing may be due.
+    fn first_timeout(&self) -> Option<Instant> {
         let open = matches!(self.phase(), Phase::Open | Phase::Closing);
         let message = self.message_due().filter(|_| open);
         let keepalive = self.keepalive_due().filter(|_| self.phase() == Phase::Open);

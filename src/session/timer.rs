@@ -22,11 +22,13 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// Notes whether the task is the one that last polled it.
+    #[inline]
     pub(crate) fn is_polled_by_same(&mut self, same: bool) {
         self.armed &= same;
     }
 
     /// Sees that the task is woken at a deadline; `false` when that has passed.
+    #[inline]
     pub(crate) fn wait(&mut self, deadline: Instant, cx: &mut Context<'_>, now: Instant) -> bool {
         let due = deadline.into();
         // A timer that fires early is looked at and set anew; only an earlier deadline moves it.
