@@ -78,7 +78,9 @@ impl OriginPolicy {
         if allowed {
             Ok(())
         } else {
-            Err(Rejection::forbidden("this Origin may not connect (RFC 6455 §10.2)"))
+            Err(Rejection::forbidden(
+                "pages of this Origin may not connect: the server's origin policy decides (RFC 6455 §10.2)",
+            ))
         }
     }
 }

@@ -29,6 +29,8 @@ struct Inner {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// Which rule of this crate it tells of.
+    why: Option<&'static str>,
     /// Whether it answers HEAD, and so tells the length of its body and has none.
     to_head: bool,
 }
@@ -38,7 +40,13 @@ impl Rejection {
     /// becomes 500, since a client would read on behind it.
     pub fn new(status: StatusCode) -> Self {
         let status = if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        Self(Box::new(Inner { status, headers: HeaderMap::new(), body: Bytes::new(), to_head: false }))
+        Self(Box::new(Inner {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            why: None,
+            to_head: false,
+        }))
     }
 
     /// Adds a header line. The types see to it that no value can end the line.
@@ -53,6 +61,11 @@ impl Rejection {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.0.body = body.into();
         self
+    }
+
+    /// Returns the rule of this crate that it tells of, if it does.
+    pub(crate) fn why(&self) -> Option<&'static str> {
+        self.0.why
     }
 
     /// Makes it the answer to a HEAD request, which has no body (RFC 9110 §9.3.2).
@@ -146,7 +159,7 @@ impl Rejection {
 
     /// Writes the answer as it goes over the wire.
     pub fn to_bytes(&self) -> Bytes {
-        let Inner { status, headers, body, to_head } = &*self.0;
+        let Inner { status, headers, body, to_head, .. } = &*self.0;
         let has_body = !matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let mut out = BytesMut::with_capacity(256 + body.len());
         let reason = status.canonical_reason().unwrap_or_default();
@@ -171,7 +184,9 @@ impl Rejection {
     }
 
     fn explained(status: StatusCode, why: &'static str) -> Self {
-        Self::new(status).body(format!("{why}\n"))
+        let mut rejection = Self::new(status).body(format!("{why}\n"));
+        rejection.0.why = Some(why);
+        rejection
     }
 }
 

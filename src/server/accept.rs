@@ -17,7 +17,10 @@ use tokio::{
 
 use crate::{
     handshake::Rejection,
-    server::connection::{Peer, Shared, serve},
+    server::{
+        connection::{Peer, Shared, serve},
+        events,
+    },
 };
 
 /// How many connections over the limit are told so properly; those beyond it get a bare 503.
@@ -82,6 +85,7 @@ impl<'a> Acceptor<'a> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_none() && self.tasks.len() >= settings.max_connections.saturating_add(TOLD) {
             // Not worth a task: most clients will see the answer, all will see the end.
+            events::refused(address);
             refuse(stream, settings.is_secure());
             return;
         }
@@ -98,8 +102,10 @@ impl<'a> Acceptor<'a> {
                     agreed = agreed => agreed,
                     () = shared.registry.closing() => return,
                 };
-                if let Ok(Ok(stream)) = agreed {
-                    serve(stream, peer, shared).await;
+                match agreed {
+                    Ok(Ok(stream)) => serve(stream, peer, shared).await,
+                    Ok(Err(error)) => events::tls_failed(address, &error),
+                    Err(_) => events::tls_failed(address, &std::io::ErrorKind::TimedOut.into()),
                 }
             });
             return;

@@ -25,7 +25,7 @@ use crate::{
     extension::ExtensionStack,
     handshake::{HeadReader, Rejection, Upgrade},
     server::{
-        End,
+        End, events,
         registry::{Entry, Registry},
         route::{Route, Routes},
         settings::Settings,
@@ -33,12 +33,12 @@ use crate::{
     session::{AnyHandler, Conversation, Outcome, Pool, Setup, Transport},
 };
 
-/// How long a rejected client may take to read its answer.
-const LINGER: Duration = Duration::from_millis(500);
+/// How long a rejected client may take to send what it sends and to read its answer.
+const LINGER: Duration = Duration::from_secs(2);
 /// After what time a client that found no room may ask again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How many bytes of a rejected client are read and dropped.
-const LINGER_BYTES: usize = 64 * 1024;
+/// How many bytes of a rejected client are read and dropped: bytes that are not read reset the answer away.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -115,10 +115,11 @@ impl<T: Transport> Upgraded<T> {
     fn report(&self, outcome: &Outcome, closed: &Closed) {
         let peer = self.conversation.request().remote_addr();
         match outcome {
-            Outcome::Finished | Outcome::Dropped => tracing::debug!(?peer, %closed, "conversation ended"),
-            Outcome::Failed(error) => tracing::debug!(?peer, %closed, %error, "handler failed"),
-            Outcome::Panicked(_) => tracing::error!(?peer, %closed, "handler panicked"),
+            Outcome::Finished | Outcome::Dropped => {}
+            Outcome::Failed(error) => tracing::debug!(?peer, %error, "handler failed"),
+            Outcome::Panicked(_) => tracing::error!(?peer, "handler panicked"),
         }
+        events::ended(self.conversation.request(), outcome, closed);
         for hook in &self.shared.settings.end_hooks {
             hook(&End { request: self.conversation.request(), outcome, closed });
         }
@@ -139,6 +140,7 @@ where
     let (upgrade, route, stack) = match answer {
         Ok(answer) => answer,
         Err(rejection) => {
+            events::rejected(peer.address, &rejection);
             reject(io, rejection, &shared).await;
             return None;
         }
@@ -217,7 +219,8 @@ async fn answer(mut upgrade: Upgrade, peer: &Peer, shared: &Shared) -> Decision 
     let request = upgrade.request_mut();
     request.set_remote_addr(peer.address);
     request.set_secure(peer.secure);
-    shared.settings.origin.check(request)?;
+    let checked = shared.settings.origin.check(request);
+    checked.inspect_err(|_| events::origin_rejected(peer.address, request))?;
     let route = shared.routes.find(request)?;
     upgrade.select_subprotocol(&route.options.subprotocols);
     for hook in &shared.settings.hooks {

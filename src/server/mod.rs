@@ -4,6 +4,7 @@ mod accept;
 mod bound;
 mod connection;
 mod error;
+mod events;
 mod hook;
 mod registry;
 mod route;

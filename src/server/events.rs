@@ -1,0 +1,56 @@
+//! What a server tells the log: one event for each connection that became no session, and for each session that ended.
+//! Neither payloads nor header values nor queries are in them, but for the two that an origin policy has compared.
+
+use std::{io, net::SocketAddr};
+
+use crate::{
+    engine::Closed,
+    handshake::{Rejection, Request},
+    session::Outcome,
+};
+
+/// A handshake was answered with something else than 101.
+pub(crate) fn rejected(peer: SocketAddr, rejection: &Rejection) {
+    let status = rejection.status();
+    let reason = rejection.why().or(status.canonical_reason()).unwrap_or_default();
+    tracing::info!(%peer, status = status.as_u16(), reason, "handshake rejected");
+}
+
+/// The origin policy has rejected a page.
+pub(crate) fn origin_rejected(peer: SocketAddr, request: &Request) {
+    let origin = request.raw_headers().values("origin").next().unwrap_or_default();
+    let origin = String::from_utf8_lossy(origin);
+    tracing::info!(%peer, ?origin, host = ?request.host(), "origin policy rejects");
+}
+
+/// No TLS was agreed on.
+#[cfg_attr(not(feature = "tls"), allow(dead_code))]
+pub(crate) fn tls_failed(peer: SocketAddr, error: &io::Error) {
+    tracing::info!(%peer, %error, "TLS handshake failed");
+}
+
+/// A connection found no place.
+pub(crate) fn refused(peer: SocketAddr) {
+    tracing::info!(%peer, "connection refused: there are as many as there may be");
+}
+
+/// A session has ended, and its handler too.
+pub(crate) fn ended(request: &Request, outcome: &Outcome, closed: &Closed) {
+    let outcome = match outcome {
+        Outcome::Finished => "finished",
+        Outcome::Failed(_) => "failed",
+        Outcome::Panicked(_) => "panicked",
+        Outcome::Dropped => "dropped",
+    };
+    let code = |reason: &Option<crate::frame::CloseReason>| reason.as_ref().map(|reason| reason.code().get());
+    tracing::info!(
+        peer = request.remote_addr().map(tracing::field::display),
+        path = request.path(),
+        outcome,
+        cause = ?closed.cause,
+        by = ?closed.by,
+        sent = code(&closed.sent),
+        received = code(&closed.received),
+        "session ended"
+    );
+}
