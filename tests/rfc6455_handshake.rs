@@ -257,6 +257,31 @@ async fn the_hook_rejects_with_its_own_status_headers_and_body() {
 }
 
 #[tokio::test]
+async fn a_server_that_names_its_hosts_answers_for_no_other() {
+    let hosts = ["chat.example", "[::1]:9", "localhost"];
+    let server = start(Server::new(SessionOptions::default()).hosts(hosts).route("/", echo)).await;
+    let table = [
+        ("localhost", 101),
+        ("LOCALHOST:1234", 101),
+        ("chat.example:443", 101),
+        ("[0::1]:9", 101),
+        ("[::1]:10", 421),
+        ("rebound.example", 421),
+        ("chat.example.evil.example", 421),
+    ];
+    for (host, status) in table {
+        let mut peer = Wire::connect(server.address).await;
+        // A page that a foreign name leads here is of the host that it asks for.
+        let request = format!("{HEAD}Origin: http://{host}\r\n\r\n")
+            .replace("Host: localhost", &format!("Host: {host}"));
+        let answer = peer.ask(&request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
+    let wrong = Server::new(SessionOptions::default()).hosts(["a b"]).bind("127.0.0.1:0").await;
+    assert_eq!(wrong.err().unwrap().to_string(), "\"a b\" is no host: write host or host:port");
+}
+
+#[tokio::test]
 async fn hooks_are_asked_in_their_order_and_the_first_rejection_counts() {
     #[derive(Clone)]
     struct Seen(Vec<u8>);

@@ -100,6 +100,14 @@ impl Rejection {
         Self::explained(StatusCode::REQUEST_TIMEOUT, "the request took too long")
     }
 
+    /// Makes a 421: the server does not answer for the host that was asked for (RFC 9110 §15.5.20).
+    pub fn misdirected() -> Self {
+        Self::explained(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this Host is not served here: the server's hosts decide",
+        )
+    }
+
     /// Makes a 414: the request line exceeds its limit.
     pub fn uri_too_long() -> Self {
         Self::explained(StatusCode::URI_TOO_LONG, "the request line is longer than 8 KiB")

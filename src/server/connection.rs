@@ -219,6 +219,7 @@ async fn answer(mut upgrade: Upgrade, peer: &Peer, shared: &Shared) -> Decision 
     let request = upgrade.request_mut();
     request.set_remote_addr(peer.address);
     request.set_secure(peer.secure);
+    shared.settings.hosts.check(request)?;
     let checked = shared.settings.origin.check(request);
     checked.inspect_err(|_| events::origin_rejected(peer.address, request))?;
     let route = shared.routes.find(request)?;

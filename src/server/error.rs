@@ -19,6 +19,9 @@ pub enum ServerError {
     /// A subprotocol is no token (RFC 6455 §4.1).
     #[error("subprotocol {0:?} is not a token")]
     Subprotocol(String),
+    /// A host is neither `host` nor `host:port` (RFC 3986 §3.2).
+    #[error("{0:?} is no host: write host or host:port")]
+    Host(String),
     /// The extensions of a route cannot be used together.
     #[error(transparent)]
     Extension(#[from] ExtensionError),

@@ -125,6 +125,19 @@ impl Server {
         self
     }
 
+    /// Names the hosts that requests may ask for, each as `host` for any port or as `host:port`; a request for another
+    /// one gets 421. Against DNS rebinding: a page whose host was made to mean this server passes the origin policy of
+    /// the same host, because both are the page's. A server that only listens on an address of its own machine or network
+    /// should have it. Default: every host. What is malformed is reported by [`bind`](Self::bind).
+    #[must_use]
+    pub fn hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
+        for host in hosts {
+            let added = self.settings.hosts.add(host.into()).map_err(ServerError::Host);
+            self.error = self.error.or(added.err());
+        }
+        self
+    }
+
     /// Asks `hook` about each request before it is answered, after the origin policy and the routing: it may
     /// reject it, attach state to it, or add headers to the answer. Several are asked in the order in which they were
     /// given; what one has attached the next one sees, and the first rejection counts.

@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::{
     engine::Closed,
-    handshake::{OriginPolicy, Request},
+    handshake::{Hosts, OriginPolicy, Request},
     server::RequestHook,
     session::{DEFAULT_MEMORY, Outcome},
 };
@@ -29,6 +29,7 @@ pub struct End<'a> {
 /// The rules of a server.
 pub(crate) struct Settings {
     pub(crate) origin: OriginPolicy,
+    pub(crate) hosts: Hosts,
     /// Asked in this order; the first rejection counts.
     pub(crate) hooks: Vec<Arc<dyn RequestHook>>,
     pub(crate) end_hooks: Vec<EndHook>,
@@ -55,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             origin: OriginPolicy::same_host(),
+            hosts: Hosts::default(),
             hooks: Vec::new(),
             end_hooks: Vec::new(),
             max_connections: 50_000,

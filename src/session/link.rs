@@ -36,6 +36,9 @@ const TOUCHED: u8 = 1;
 /// The driver waits for a wake.
 const PARKED: u8 = 2;
 
+/// How often a `send` gives way before a policy decides: a driver on another thread may take some rounds to come.
+const PACE: usize = 8;
+
 /// The shared heart of one session.
 pub(crate) struct Link {
     state: Mutex<State>,
@@ -236,12 +239,24 @@ impl Link {
         offered
     }
 
-    /// Gives way now and then, where a `send` never waits: without it a loop of them would keep the driver
-    /// from its turn, and every other task of the thread.
+    /// Gives way where a `send` never waits for the peer: now and then, since a loop of them would keep every other task
+    /// from its turn, and before a policy decides, so that the driver has written what the transport takes.
     pub(crate) async fn pace(&self) {
-        if !matches!(self.options.overflow, Overflow::Wait) {
-            tokio::task::consume_budget().await;
+        if matches!(self.options.overflow, Overflow::Wait) {
+            return;
         }
+        tokio::task::consume_budget().await;
+        for _ in 0..PACE {
+            if !self.is_touched() || self.has_room() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.outbox.has_room(&state.engine)
     }
 
     /// Offers a message that has found no room again, as often as the outbox says so.

@@ -99,7 +99,8 @@ impl Sender {
     /// takes it at once; for the rest, and to know that it has left, await [`flush`](Self::flush) or a close before.
     ///
     /// With [`Overflow::Wait`](crate::session::Overflow::Wait) it waits while more than the soft mark
-    /// of bytes is queued; the other policies never wait for the peer.
+    /// of bytes is queued; the other policies never wait for the peer, but the session writes what the socket takes before
+    /// they decide.
     ///
     /// # Errors
     /// When the conversation is closing or closed, or the policy refuses; the message is in the error.
