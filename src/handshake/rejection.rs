@@ -69,7 +69,7 @@ impl Rejection {
     }
 
     /// Makes it the answer to a HEAD request, which has no body (RFC 9110 §9.3.2).
-    pub(crate) fn to_head(mut self) -> Self {
+    pub(crate) fn answering_head(mut self) -> Self {
         self.0.to_head = true;
         self
     }

@@ -203,7 +203,8 @@ where
                 let is_head = head.bytes.starts_with(b"HEAD ");
                 let verified = Upgrade::verify(head.bytes);
                 return Some(
-                    verified.map_err(|rejection| if is_head { rejection.to_head() } else { rejection }),
+                    verified
+                        .map_err(|rejection| if is_head { rejection.answering_head() } else { rejection }),
                 );
             }
             Err(error) => return Some(Err(error.into())),
