@@ -28,7 +28,7 @@ use tokio::{
     time::sleep,
 };
 use tokio_rustls::TlsConnector;
-use wire::{BINARY, CLOSE, FIN, HEAD, Running, Wire, start};
+use wire::{BINARY, CLOSE, FIN, HEAD, PING, PONG, Running, Wire, start};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -96,6 +96,11 @@ async fn dial(server: &Running, trust: Option<&Trust>, path: &str, more: &str) -
     };
     let head = HEAD.replacen("GET / ", &format!("GET {path} "), 1);
     io.write_all(format!("{head}{more}\r\n").as_bytes()).await.unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        io.read_exact(&mut byte).await.unwrap();
+        answer.extend(byte);
+    }
     io
 }
 
@@ -103,17 +108,77 @@ trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// Reads so many bytes a second, up to the end or for so long; returns how many there were, and whether it has ended.
+/// Finds the pings in what was read.
+#[derive(Default)]
+struct Pings {
+    /// The beginning of a frame that is not whole: its header, or a ping.
+    begun: Vec<u8>,
+    /// Bytes of a payload that are still to be passed.
+    passed: usize,
+}
+
+impl Pings {
+    /// Takes the payloads of the pings that are whole now.
+    fn find(&mut self, mut bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut pings = Vec::new();
+        loop {
+            let passed = self.passed.min(bytes.len());
+            self.passed -= passed;
+            bytes = &bytes[passed..];
+            let Some((first, rest)) = bytes.split_first() else { return pings };
+            self.begun.push(*first);
+            bytes = rest;
+            pings.extend(self.frame());
+        }
+    }
+
+    /// Takes a ping that is whole; begins to pass the payload of another frame.
+    fn frame(&mut self) -> Option<Vec<u8>> {
+        let (first, second) = (self.begun[0], *self.begun.get(1)?);
+        let long = match second & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let (mask, header) = if second & 0x80 == 0 { (0, 2 + long) } else { (4, 6 + long) };
+        let bytes = self.begun.get(..header)?;
+        let len = match long {
+            0 => usize::from(second & 0x7f),
+            _ => bytes[2..2 + long].iter().fold(0, |len, byte| len << 8 | usize::from(*byte)),
+        };
+        if first != FIN | PING {
+            self.passed = len;
+            self.begun.clear();
+            return None;
+        }
+        let payload = self.begun.get(header..header + len)?;
+        let key = &bytes[header - mask..];
+        let payload =
+            payload.iter().enumerate().map(|(n, byte)| byte ^ key.get(n % 4).unwrap_or(&0)).collect();
+        self.begun.clear();
+        Some(payload)
+    }
+}
+
+/// Reads so many bytes a second, up to the end or for so long, and answers the pings that it comes to; returns how many
+/// bytes there were, and whether it has ended.
 async fn read_slowly(
-    io: &mut (impl AsyncRead + Unpin + ?Sized),
+    io: &mut (impl AsyncRead + AsyncWrite + Unpin + ?Sized),
+    is_client: bool,
     rate: usize,
     time: Duration,
 ) -> (usize, bool) {
     let (begun, mut bytes, mut buffer) = (Instant::now(), 0, vec![0; rate / PORTIONS]);
+    let mut pings = Pings::default();
     while begun.elapsed() < time {
-        match io.read(&mut buffer).await {
+        let count = match io.read(&mut buffer).await {
             Ok(0) | Err(_) => return (bytes, true),
-            Ok(count) => bytes += count,
+            Ok(count) => count,
+        };
+        bytes += count;
+        for ping in pings.find(&buffer[..count]) {
+            io.write_all(&wire::frame(FIN | PONG, &ping, is_client)).await.unwrap();
+            io.flush().await.unwrap();
         }
         sleep(Duration::from_secs(1) / PORTIONS as u32).await;
     }
@@ -144,7 +209,7 @@ async fn stays(server: &Running, trust: Option<&Trust>, more: &str, rate: usize)
             io.write_all(&wire::frame(FIN | BINARY, &message, true)).await.unwrap();
         }
     }
-    let (bytes, ended) = read_slowly(&mut *io, rate, Duration::from_secs(seconds())).await;
+    let (bytes, ended) = read_slowly(&mut *io, true, rate, Duration::from_secs(seconds())).await;
     let what = format!("{rate} B/s, TLS {}, {more:?}", trust.is_some());
     assert!(!ended, "{what}: cut after {bytes} bytes");
     assert!(bytes > rate * 10, "{what}: {bytes} bytes only");
@@ -221,7 +286,7 @@ async fn a_client_does_not_cut_a_server_that_reads_slowly() {
         let mut io = Wire::accept(&listener, b"").await.io;
         let ends = Ends::default();
         tokio::spawn(pour(connecting.await.unwrap(), ends.clone()));
-        let (bytes, ended) = read_slowly(&mut io, rate, Duration::from_secs(seconds())).await;
+        let (bytes, ended) = read_slowly(&mut io, false, rate, Duration::from_secs(seconds())).await;
         assert!(!ended, "{rate} B/s: cut after {bytes} bytes: {:?}", ends.0.lock().unwrap());
     };
     join_all(RATES.map(talk)).await;
