@@ -61,3 +61,26 @@ async fn a_peer_that_reads_gets_all_that_is_sent_under_each_policy() {
         assert_eq!(count, MESSAGES, "{overflow:?}, in a task of its own: {apart}");
     }
 }
+
+/// A message that is longer than what may wait beside another one.
+#[tokio::test]
+async fn a_long_message_behind_a_short_one_finds_room_where_the_peer_reads() {
+    for overflow in [Overflow::Close, Overflow::Fail, Overflow::DropNewest] {
+        let options = SessionOptions::default().overflow(overflow.clone());
+        let server = Server::new(options).route("/", |session: Session| async move {
+            session.send(vec![7; 1000]).await?;
+            session.send(vec![7; 1024 * 1024]).await?;
+            session.flush().await
+        });
+        let server = server.bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", server.local_addr());
+        let serving = tokio::spawn(server.serve());
+        let mut client = Client::new(SessionOptions::default()).connect(&url).await.unwrap();
+        let mut lens = Vec::new();
+        while let Ok(Some(message)) = client.receive().await {
+            lens.push(message.len());
+        }
+        assert_eq!(lens, [1000, 1024 * 1024], "{overflow:?}");
+        serving.abort();
+    }
+}

@@ -37,6 +37,11 @@ impl Acknowledged {
         acknowledged
     }
 
+    /// Returns how many bytes were not acknowledged at the last look, or were written since.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing.saturating_add(self.written)
+    }
+
     /// Returns when the last look was.
     pub(crate) fn looked(&self) -> Instant {
         self.looked

@@ -23,6 +23,9 @@ const PROGRESS: usize = 16 * 1024;
 /// How often the transport is asked what is acknowledged, in each of the times that wait for it.
 const LOOKS: u32 = 4;
 
+/// The longest time of a write that looks are a part of: a conversation asks what was seen of the last ten seconds.
+const SEEN: Duration = Duration::from_secs(10);
+
 /// Bytes in front of a ping that are not worth asking for: even a slow peer has them in a second.
 const LITTLE: usize = 16 * 1024;
 
@@ -54,7 +57,15 @@ impl Engine {
 
     /// Tells whether the transport is to be asked now how many bytes are not acknowledged.
     pub(crate) fn wants_look(&self, now: Instant) -> bool {
-        self.is_told && self.look_due().is_some_and(|due| due <= now)
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        // Before a verdict, too: what was acknowledged since the last look counts.
+        let is_verdict = || due(self.close_due()) || due(self.write_due()) || due(self.keepalive_due());
+        self.is_told && (due(self.look_due()) || self.waits_for_acknowledgements() && is_verdict())
+    }
+
+    /// Notes that the transport does not tell any more.
+    pub(crate) fn is_told_no_more(&mut self) {
+        (self.is_told, self.ping_left, self.acknowledged) = (false, false, None);
     }
 
     /// Takes note of how many bytes that were written the peer has not acknowledged.
@@ -87,7 +98,7 @@ impl Engine {
             return None;
         }
         let times = [
-            (self.in_flight > 0).then_some(self.config.write_timeout),
+            (self.in_flight > 0).then_some(self.config.write_timeout.min(SEEN)),
             self.keepalive.waits_in_front().then_some(self.config.timeout),
             self.close_time(self.phase()),
         ];
@@ -95,7 +106,7 @@ impl Engine {
             Some(acknowledged) => acknowledged.looked(),
             None => self.closing.as_ref().map_or(self.write_progress, |closing| closing.began),
         };
-        times.into_iter().flatten().min().map(|time| since + time / LOOKS)
+        times.into_iter().flatten().min().map(|time| since + (time / LOOKS).max(Duration::from_millis(1)))
     }
 
     /// Does what is due.
@@ -136,6 +147,8 @@ impl Engine {
         match phase {
             Phase::Open | Phase::Done => None,
             Phase::Closing | Phase::Answering => Some(whole),
+            // A peer that was too slow may read on, and is to see why it was closed.
+            Phase::Failing if self.is_too_slow() => Some(whole),
             Phase::Failing => Some(FAREWELL.min(whole)),
             Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => Some(whole),
             Phase::Draining => Some(LINGER.min(whole)),
@@ -146,9 +159,22 @@ impl Engine {
     /// to the limit for all of it.
     fn close_due(&self) -> Option<Instant> {
         let Closing { began, deadline } = **self.closing.as_ref()?;
-        let again = self.send_progress().checked_add(self.close_time(self.phase())?)?;
+        let again = self.send_progress().checked_add(self.time_again()?)?;
         let within = (self.config.close_timeout, self.config.max_close_time);
         Some(limited(deadline.max(again), began, within))
+    }
+
+    /// Returns the time that a phase of the close has again. While bytes are on their way to the peer that is not less than
+    /// that of a write: on a slow line they are acknowledged seconds apart.
+    fn time_again(&self) -> Option<Duration> {
+        let time = self.close_time(self.phase())?;
+        let on_its_way = self.acknowledged.as_ref().is_some_and(|acknowledged| acknowledged.missing() > 0);
+        let waits = matches!(self.phase(), Phase::Closing | Phase::Answering);
+        Some(if waits && on_its_way { time.max(self.config.write_timeout) } else { time })
+    }
+
+    fn is_too_slow(&self) -> bool {
+        matches!(self.farewell.cause(), Some((_, CloseCause::Overflow | CloseCause::PingTimeout)))
     }
 
     /// Returns when the peer has last taken some of what was sent, as far as is known.

@@ -14,6 +14,9 @@ use crate::{
     session::{Account, LITTLE},
 };
 
+/// How often as much as usual may wait while frames wait for memory.
+const FULL: usize = 4;
+
 /// What waits until the peer has taken what is there for it. The conversation's task changes it, under the lock of the
 /// tables where lanes are looked at.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Backlog {
     results: AtomicBool,
     /// Whether they are with what the session holds.
     handlers: AtomicBool,
+    /// Whether results are so much that no handler goes on, whatever waits for it.
+    full: AtomicBool,
     /// Whether frames wait for memory that only handlers give back.
     starved: AtomicBool,
     /// Bytes of answers that handlers in tasks of their own have made, and the conversation's task has not taken.
@@ -47,6 +52,7 @@ impl Backlog {
             frames: AtomicBool::new(false),
             results: AtomicBool::new(false),
             handlers: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             starved: AtomicBool::new(false),
             made: AtomicUsize::new(0),
         }
@@ -83,6 +89,7 @@ impl Backlog {
         };
         self.frames.store(is_much(lanes.responses()), Relaxed);
         self.results.store(is_much(lanes.results()), Relaxed);
+        self.full.store(lanes.results() >= self.most.saturating_mul(FULL), Relaxed);
         // With a long message in the session no other is made: so no more than one waits.
         self.handlers.store(is_much(lanes.results() + self.session()), Relaxed);
     }
@@ -94,7 +101,8 @@ impl Backlog {
 
     /// Tells whether handlers wait, which could bring answers about.
     pub(crate) fn holds_handlers(&self) -> bool {
-        self.handlers.load(Relaxed) && !self.starved.load(Relaxed)
+        let goes_on = self.starved.load(Relaxed) && !self.full.load(Relaxed);
+        self.handlers.load(Relaxed) && !goes_on
     }
 
     /// Tells whether that is for what waits behind the session, which nobody but the peer can change.

@@ -9,6 +9,9 @@ use crate::{
     session::Outcome,
 };
 
+/// Bytes of an origin that are told.
+const LONGEST: usize = 256;
+
 /// A handshake was answered with something else than 101.
 pub(crate) fn rejected(peer: SocketAddr, rejection: &Rejection) {
     let status = rejection.status();
@@ -19,7 +22,7 @@ pub(crate) fn rejected(peer: SocketAddr, rejection: &Rejection) {
 /// The origin policy has rejected a page.
 pub(crate) fn origin_rejected(peer: SocketAddr, request: &Request) {
     let origin = request.raw_headers().values("origin").next().unwrap_or_default();
-    let origin = String::from_utf8_lossy(origin);
+    let origin = String::from_utf8_lossy(origin.get(..LONGEST).unwrap_or(origin));
     tracing::info!(%peer, ?origin, host = ?request.host(), "origin policy rejects");
 }
 

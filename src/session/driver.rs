@@ -32,6 +32,8 @@ use crate::{
 const TURN_BYTES: usize = 256 * 1024;
 /// What a read or a write counts at least, in bytes: so 64 of them are a turn as well.
 const CALL: usize = TURN_BYTES / 64;
+/// How many turns of bytes a driver writes when it is dropped.
+const LAST_TURNS: usize = 16;
 /// How many slices one vectored write has.
 const SLICES: usize = 16;
 
@@ -95,11 +97,12 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Writes what the transport takes at once.
+    /// Writes what the transport takes at once, unless the connection was to be cut; others may go on sending meanwhile.
     fn write_last(&mut self) {
         let (mut cx, now) = (Context::from_waker(Waker::noop()), clock::now());
-        self.rest();
-        while self.exchange.outlook.phase != Phase::Done && self.write(&mut cx, now) && self.is_due_to_rest()
+        self.collect(&cx, now);
+        let mut turns = 0..LAST_TURNS;
+        while turns.next().is_some() && self.exchange.outlook.phase != Phase::Done && self.write(&mut cx, now)
         {
             self.rest();
         }
@@ -124,10 +127,11 @@ impl<T: Transport> Driver<T> {
 
     /// Does what is due by the clock, and asks before what the peer has acknowledged where that matters.
     fn handle_timeout(io: &T, state: &mut State, now: Instant) {
-        if state.engine.wants_look(now)
-            && let Some(missing) = io.unacknowledged()
-        {
-            state.engine.look(missing, now);
+        if state.engine.wants_look(now) {
+            match io.unacknowledged() {
+                Some(missing) => state.engine.look(missing, now),
+                None => state.engine.is_told_no_more(),
+            }
         }
         state.engine.handle_timeout(now);
     }
@@ -380,8 +384,7 @@ impl<T: Transport> Driver<T> {
 }
 
 impl<T: Transport> Drop for Driver<T> {
-    /// The runtime ends, or somebody has dropped the connection's task: what was accepted leaves as far as the transport
-    /// takes it at once, and the Close of a session that was dropped behind it.
+    /// The runtime ends, or somebody has dropped the connection's task: what was accepted leaves as far as it is taken.
     fn drop(&mut self) {
         if !thread::panicking() {
             // The transport may be the application's, and nobody catches what panics in a drop.

@@ -241,22 +241,26 @@ impl Link {
 
     /// Gives way where a `send` never waits for the peer: now and then, since a loop of them would keep every other task
     /// from its turn, and before a policy decides, so that the driver has written what the transport takes.
-    pub(crate) async fn pace(&self) {
+    pub(crate) async fn pace(&self, len: usize) {
         if matches!(self.options.overflow, Overflow::Wait) {
             return;
         }
         tokio::task::consume_budget().await;
         for _ in 0..PACE {
-            if !self.is_touched() || self.has_room() {
+            if !self.is_touched() || self.fits(len) {
                 break;
             }
             tokio::task::yield_now().await;
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// Tells whether no policy has a say in a message of so many bytes.
+    fn fits(&self, len: usize) -> bool {
         let state = self.lock();
-        state.outbox.has_room(&state.engine)
+        let queued = state.outbox.queued(&state.engine);
+        queued == 0
+            || state.outbox.has_room(&state.engine)
+                && queued.saturating_add(len) <= self.options.limits.hard_mark
     }
 
     /// Offers a message that has found no room again, as often as the outbox says so.

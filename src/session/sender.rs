@@ -76,7 +76,8 @@ impl Sender {
     where
         T: Serialize + ?Sized,
     {
-        self.link.pace().await;
+        // How long it will be is not known yet.
+        self.link.pace(usize::MAX).await;
         let offered = self.offer_encoded(value)?;
         Ok(taken(self.wait_for_room(offered).await)?)
     }
@@ -109,7 +110,7 @@ impl Sender {
     /// A dropped call has queued all of the message or nothing.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        self.link.pace().await;
+        self.link.pace(message.len()).await;
         if self.link.copy(opcode_of(&message), message.as_bytes()) {
             return Ok(());
         }
@@ -172,7 +173,8 @@ impl Sender {
         answer.await.map_err(SessionError::Closed)
     }
 
-    /// Closes the conversation (RFC 6455 §7.1.2), and waits for its end: at most the close timeout.
+    /// Closes the conversation (RFC 6455 §7.1.2), and waits for its end: at most the close timeout, and longer while the
+    /// peer takes what was sent before.
     ///
     /// What was accepted before leaves before. Does nothing but wait when the conversation is closing
     /// already.
