@@ -14,7 +14,7 @@ use std::{
 };
 
 use converse::{
-    MessagePackConverter, Server, SessionOptions,
+    MessagePackConverter, Server, Session, SessionOptions,
     rpc::{self, CallError, Code, Options, Protocol, Router, Status, Streaming},
 };
 use futures::{future::join_all, stream};
@@ -137,6 +137,59 @@ async fn a_value_that_finds_no_memory_becomes_no_call() {
     let data = serde_json::json!({ "id": 77, "method": "danger", "x": vec![(); 180_000] });
     let refused = client.call::<_, usize>("store", [(); 0]).sending(stream::iter([data])).await.unwrap_err();
     assert_eq!((refused.code(), called.load(SeqCst)), (Code::RESOURCE_EXHAUSTED, 0));
+}
+
+/// Handlers go on while an item waits for memory, but not without bound: their answers wait for a peer that reads little.
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_made_while_items_find_no_memory_are_bounded() {
+    const ANSWER: usize = 15 * KIB;
+    const CALLS: usize = 56;
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let router = Router::new()
+        .options(support::in_json().deadline(None))
+        .client_stream("hold", |_, _: [(); 0], items: Streaming<String>| async move {
+            pending::<()>().await;
+            drop(items);
+            Ok::<usize, Status>(0)
+        })
+        .call("answer", move |_, _: [(); 0]| {
+            count.fetch_add(1, SeqCst);
+            async move { Ok::<_, Status>("x".repeat(ANSWER)) }
+        });
+    let (here, there) = duplex(64 * KIB);
+    let options = SessionOptions::default().memory(256 * KIB).ping_interval(None);
+    let _peer = rpc::over(here, converse::frame::Role::Server, &support::json(), &options, router);
+    let mut raw = support::Raw::new(Session::over(there, converse::frame::Role::Client, &support::patient()));
+    raw.say(r#"{"hello":{}}"#).await;
+    raw.frame().await;
+    let item = "y".repeat(60 * KIB);
+    let (mut id, mut received, mut most) = (1, 0, 0);
+    let mut next = || {
+        id += 2;
+        id
+    };
+    for round in 0..12 {
+        // A stream whose item finds no memory from the fifth on, and calls in front of it.
+        let stream = next();
+        let mut frames = vec![format!(r#"{{"id":{stream},"method":"hold"}}"#)];
+        if round >= 4 {
+            frames.extend((0..CALLS).map(|_| format!(r#"{{"id":{},"method":"answer"}}"#, next())));
+        }
+        frames.push(format!(r#"{{"id":{stream},"item":"{item}"}}"#));
+        raw.say(frames.join("\n")).await;
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_millis(1300)).await;
+            let read = tokio::time::timeout(Duration::from_millis(1), raw.session.receive());
+            if let Ok(Ok(Some(message))) = read.await {
+                received += message.as_text().unwrap().matches(r#""ok""#).count();
+            }
+            most = most.max(made.load(SeqCst).saturating_sub(received));
+        }
+    }
+    // Four times what may wait, what the session holds, and one more of each handler that runs.
+    let bound = (5 * 256 * KIB) / ANSWER + 64;
+    assert!(most <= bound, "{most} answers wait, of {bound}");
 }
 
 /// Each end's handlers are what gives the other's items room.

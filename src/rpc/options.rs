@@ -130,7 +130,8 @@ impl Options {
         self
     }
 
-    /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length; with
+    /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length (four times as
+    /// many answers while an item waits for memory, which handlers give back); with
     /// [`Router::spawned`](crate::rpc::Router::spawned), one more of each thread.
     ///
     /// Beyond it no frame of the peer is handled that could bring more refusals about, and no handler is continued that
