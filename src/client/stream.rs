@@ -38,19 +38,11 @@ macro_rules! delegate {
 }
 
 impl Transport for Stream {
-    fn unacknowledged(&self) -> Option<usize> {
+    fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(stream) => stream.unacknowledged(),
+            Self::Plain(stream) => Some(stream),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.unacknowledged(),
-        }
-    }
-
-    fn limit_unsent(&self, bytes: u32) {
-        match self {
-            Self::Plain(stream) => stream.limit_unsent(bytes),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.limit_unsent(bytes),
+            Self::Tls(stream) => stream.tcp(),
         }
     }
 }

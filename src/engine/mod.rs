@@ -83,7 +83,7 @@ pub(crate) struct Engine {
     message: Option<Box<MessageTime>>,
     write_progress: Instant,
     closing: Option<Box<Closing>>,
-    /// Whether the transport tells what the peer has acknowledged.
+    /// Whether the transport tells what the peer has acknowledged, as far as is known.
     is_told: bool,
     /// Whether a ping has left since the transport was last asked.
     ping_left: bool,
@@ -137,7 +137,7 @@ impl Engine {
             message: None,
             write_progress: now,
             closing: None,
-            is_told: false,
+            is_told: true,
             ping_left: false,
             acknowledged: None,
             config,

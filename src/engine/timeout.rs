@@ -49,27 +49,21 @@ impl Engine {
         [self.close_due(), self.write_due(), message, keepalive, look].into_iter().flatten().min()
     }
 
-    /// Notes that the transport tells what is acknowledged, and is to be asked when
-    /// [`wants_look`](Self::wants_look) says so.
-    pub(crate) fn is_told_of_acknowledgements(&mut self) {
-        self.is_told = true;
-    }
-
     /// Tells whether the transport is to be asked now how many bytes are not acknowledged.
-    pub(crate) fn wants_look(&self, now: Instant) -> bool {
+    fn wants_look(&self, now: Instant) -> bool {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         // Before a verdict, too: what was acknowledged since the last look counts.
         let is_verdict = || due(self.close_due()) || due(self.write_due()) || due(self.keepalive_due());
         self.is_told && (due(self.look_due()) || self.waits_for_acknowledgements() && is_verdict())
     }
 
-    /// Notes that the transport does not tell any more.
-    pub(crate) fn is_told_no_more(&mut self) {
-        (self.is_told, self.ping_left, self.acknowledged) = (false, false, None);
-    }
-
-    /// Takes note of how many bytes that were written the peer has not acknowledged.
-    pub(crate) fn look(&mut self, missing: usize, now: Instant) {
+    /// Takes note of how many bytes that were written the peer has not acknowledged; a transport that does not tell is
+    /// asked no more.
+    fn look(&mut self, missing: Option<usize>, now: Instant) {
+        let Some(missing) = missing else {
+            (self.is_told, self.ping_left, self.acknowledged) = (false, false, None);
+            return;
+        };
         let acknowledged = match &mut self.acknowledged {
             Some(acknowledged) => acknowledged.look(missing, now),
             None => 0,
@@ -109,8 +103,12 @@ impl Engine {
         times.into_iter().flatten().min().map(|time| since + (time / LOOKS).max(Duration::from_millis(1)))
     }
 
-    /// Does what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    /// Does what is due. `unacknowledged` asks the transport how many bytes that were written the peer has not
+    /// acknowledged, where that matters; `None` when it does not tell.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, unacknowledged: impl FnOnce() -> Option<usize>) {
+        if self.wants_look(now) {
+            self.look(unacknowledged(), now);
+        }
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(self.close_due()) {
             return self.give_up(CloseCause::CloseTimeout, now);

@@ -22,7 +22,6 @@ use crate::{
         link::Link,
         ration::Ration,
         read_buffer::{self, SCRATCH},
-        state::State,
         timer::Timer,
         transport::Transport,
     },
@@ -77,9 +76,6 @@ impl<T: Transport> Driver<T> {
         if let Some(bytes) = link.options.limits.max_unsent {
             io.limit_unsent(bytes);
         }
-        if io.unacknowledged().is_some() {
-            link.lock().engine.is_told_of_acknowledgements();
-        }
         Self {
             io,
             ration: Ration::new(&link.account),
@@ -117,23 +113,9 @@ impl<T: Transport> Driver<T> {
     pub(crate) fn keep_time(&mut self, cx: &Context<'_>) {
         let now = clock::now();
         if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
-            let mut state = self.link.look();
-            Self::handle_timeout(&self.io, &mut state, now);
-            let wakes = self.exchange.meet(&mut state, cx, now);
-            drop(state);
-            self.link.announce(wakes);
+            let Self { io, link, exchange, .. } = self;
+            exchange.look(link, cx, now, |engine| engine.handle_timeout(now, || io.unacknowledged()));
         }
-    }
-
-    /// Does what is due by the clock, and asks before what the peer has acknowledged where that matters.
-    fn handle_timeout(io: &T, state: &mut State, now: Instant) {
-        if state.engine.wants_look(now) {
-            match io.unacknowledged() {
-                Some(missing) => state.engine.look(missing, now),
-                None => state.engine.is_told_no_more(),
-            }
-        }
-        state.engine.handle_timeout(now);
     }
 
     /// Notes that others have their turn.
@@ -157,14 +139,8 @@ impl<T: Transport> Driver<T> {
         if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(phase, cx, now) }
     }
 
-    /// Lets the engine act, tells it what was written, and wakes whom it concerns.
     fn look<R>(&mut self, cx: &Context<'_>, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
-        let mut state = self.link.look();
-        let result = act(&mut state.engine);
-        let wakes = self.exchange.meet(&mut state, cx, now);
-        drop(state);
-        self.link.announce(wakes);
-        result
+        self.exchange.look(&self.link, cx, now, act)
     }
 
     /// Tells the engine what was written, and takes what is to be written next.
@@ -377,7 +353,7 @@ impl<T: Transport> Driver<T> {
             return Turn::Idle;
         }
         let mut state = self.link.lock();
-        Self::handle_timeout(&self.io, &mut state, clock::now());
+        state.engine.handle_timeout(clock::now(), || self.io.unacknowledged());
         self.timer.reset(state.engine.poll_timeout());
         Turn::Again
     }

@@ -5,7 +5,10 @@ use std::{mem, task::Context, time::Instant};
 use crate::{
     engine::{Engine, Phase},
     frame::{WriteQueue, Written},
-    session::state::{News, State, Wakes},
+    session::{
+        link::Link,
+        state::{News, State, Wakes},
+    },
 };
 
 /// The driver's side of the exchange.
@@ -38,6 +41,22 @@ impl Exchange {
     #[inline]
     pub(crate) fn left(&mut self, count: usize) {
         self.written += self.writing.advance(count);
+    }
+
+    /// Lets the engine act, tells it what has left, and wakes whom that concerns.
+    pub(crate) fn look<R>(
+        &mut self,
+        link: &Link,
+        cx: &Context<'_>,
+        now: Instant,
+        act: impl FnOnce(&mut Engine) -> R,
+    ) -> R {
+        let mut state = link.look();
+        let result = act(&mut state.engine);
+        let wakes = self.meet(&mut state, cx, now);
+        drop(state);
+        link.announce(wakes);
+        result
     }
 
     /// Tells the engine what has left, behind something that came; returns who is to be woken.

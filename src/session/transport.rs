@@ -14,90 +14,74 @@ use tokio::{
 
 /// A transport of a session.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// Returns the TCP stream that it is, or stands on.
+    fn tcp(&self) -> Option<&TcpStream>;
+
     /// Returns how many bytes were written that the peer has not acknowledged, as far as the system tells: one system
     /// call.
-    fn unacknowledged(&self) -> Option<usize>;
-
-    /// Lets the system hold so many bytes unsent before it takes no more, where it can be told.
-    fn limit_unsent(&self, bytes: u32);
-}
-
-impl Transport for TcpStream {
     fn unacknowledged(&self) -> Option<usize> {
         #[cfg(unix)]
-        return converse_socket::unacknowledged(self);
+        return converse_socket::unacknowledged(self.tcp()?);
         #[cfg(not(unix))]
         None
     }
 
+    /// Lets the system hold so many bytes unsent before it takes no more, where it can be told.
     fn limit_unsent(&self, bytes: u32) {
         // What it does not take more of is no worse than before.
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = socket2::SockRef::from(self).set_tcp_notsent_lowat(bytes);
+        let _ = self.tcp().map(|tcp| socket2::SockRef::from(tcp).set_tcp_notsent_lowat(bytes));
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = bytes;
     }
 }
 
+impl Transport for TcpStream {
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
 #[cfg(feature = "tls")]
 impl Transport for tokio_rustls::server::TlsStream<TcpStream> {
-    fn unacknowledged(&self) -> Option<usize> {
-        self.get_ref().0.unacknowledged()
-    }
-
-    fn limit_unsent(&self, bytes: u32) {
-        self.get_ref().0.limit_unsent(bytes);
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self.get_ref().0)
     }
 }
 
 #[cfg(feature = "tls")]
 impl Transport for tokio_rustls::client::TlsStream<TcpStream> {
-    fn unacknowledged(&self) -> Option<usize> {
-        self.get_ref().0.unacknowledged()
-    }
-
-    fn limit_unsent(&self, bytes: u32) {
-        self.get_ref().0.limit_unsent(bytes);
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self.get_ref().0)
     }
 }
 
-/// A transport that the application brings.
+/// A transport that the application brings, looked at by its type.
 #[derive(Debug)]
 pub(crate) struct Foreign<T>(pub(crate) T);
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Foreign<T> {
-    /// Returns the TCP stream that it is, or stands on.
-    fn tcp(&self) -> Option<&TcpStream> {
-        let transport: &dyn Any = &self.0;
-        #[cfg(feature = "tls")]
-        {
-            use tokio_rustls::{TlsStream, client, server};
-            if let Some(stream) = transport.downcast_ref::<TlsStream<TcpStream>>() {
-                return Some(stream.get_ref().0);
-            }
-            if let Some(stream) = transport.downcast_ref::<client::TlsStream<TcpStream>>() {
-                return Some(stream.get_ref().0);
-            }
-            if let Some(stream) = transport.downcast_ref::<server::TlsStream<TcpStream>>() {
-                return Some(stream.get_ref().0);
-            }
-        }
-        transport.downcast_ref()
+    fn is<S: 'static>(&self) -> Option<&S> {
+        (&self.0 as &dyn Any).downcast_ref()
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Transport for Foreign<T> {
-    fn unacknowledged(&self) -> Option<usize> {
-        #[cfg(unix)]
-        if let Some(stream) = (&self.0 as &dyn Any).downcast_ref::<tokio::net::UnixStream>() {
-            return converse_socket::unacknowledged(stream);
-        }
-        self.tcp()?.unacknowledged()
+    fn tcp(&self) -> Option<&TcpStream> {
+        let tcp = self.is::<TcpStream>();
+        #[cfg(feature = "tls")]
+        let tcp = tcp
+            .or_else(|| Some(self.is::<tokio_rustls::TlsStream<TcpStream>>()?.get_ref().0))
+            .or_else(|| self.is::<tokio_rustls::client::TlsStream<TcpStream>>()?.tcp())
+            .or_else(|| self.is::<tokio_rustls::server::TlsStream<TcpStream>>()?.tcp());
+        tcp
     }
 
-    fn limit_unsent(&self, bytes: u32) {
-        if let Some(stream) = self.tcp() {
-            stream.limit_unsent(bytes);
+    #[cfg(unix)]
+    fn unacknowledged(&self) -> Option<usize> {
+        match self.is::<tokio::net::UnixStream>() {
+            Some(stream) => converse_socket::unacknowledged(stream),
+            None => converse_socket::unacknowledged(self.tcp()?),
         }
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::{Sink, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, error::ProtocolError, protocol::CloseFrame},
@@ -53,11 +56,9 @@ struct Adapter<S> {
 
 /// tungstenite's buffers are between what the engine has written and the socket.
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Adapter<S> {
-    fn unacknowledged(&self) -> Option<usize> {
+    fn tcp(&self) -> Option<&TcpStream> {
         None
     }
-
-    fn limit_unsent(&self, _: u32) {}
 }
 
 impl<S> Adapter<S> {

@@ -240,7 +240,7 @@ impl Solo {
         let end = self.now + time;
         while let Some(at) = self.engine.poll_timeout().filter(|&at| at <= end) {
             self.now = self.now.max(at);
-            self.engine.handle_timeout(self.now);
+            self.engine.handle_timeout(self.now, || None);
             assert!(self.engine.poll_timeout().is_none_or(|next| next > self.now), "a timer is still due");
         }
         self.now = end;

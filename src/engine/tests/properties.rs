@@ -303,7 +303,7 @@ proptest! {
         let (mut out, mut events) = (Vec::new(), Vec::new());
         for what in &happenings {
             happen(setting, &mut solo, what, &mut out, &mut events);
-            solo.engine.handle_timeout(solo.now);
+            solo.engine.handle_timeout(solo.now, || None);
             prop_assert!(solo.engine.poll_timeout().is_none_or(|at| at > solo.now), "{what:?}");
             prop_assert!(solo.phase() != Phase::Done || solo.engine.poll_timeout().is_none());
         }
