@@ -258,13 +258,17 @@ async fn the_hook_rejects_with_its_own_status_headers_and_body() {
 
 #[tokio::test]
 async fn a_server_that_names_its_hosts_answers_for_no_other() {
-    let hosts = ["chat.example", "[::1]:9", "localhost"];
+    let hosts = ["chat.example", "[::1]:9", "localhost", "plain.example:80", "secure.example:443"];
     let server = start(Server::new(SessionOptions::default()).hosts(hosts).route("/", echo)).await;
     let table = [
         ("localhost", 101),
         ("LOCALHOST:1234", 101),
         ("chat.example:443", 101),
         ("[0::1]:9", 101),
+        ("plain.example", 101),
+        ("plain.example:80", 101),
+        ("plain.example:8080", 421),
+        ("secure.example", 421),
         ("[::1]:10", 421),
         ("rebound.example", 421),
         ("chat.example.evil.example", 421),

@@ -44,11 +44,9 @@ fn router() -> Router {
 }
 
 fn pair(protocol: &Protocol, memory: usize) -> rpc::Peer {
-    let (here, there) = duplex(64 * KIB);
-    let options = SessionOptions::default().memory(memory);
-    rpc::over(here, converse::frame::Role::Server, protocol, &options, router());
+    let options = SessionOptions::default();
     let client = Router::new().options(Options::default().deadline(None));
-    rpc::over(there, converse::frame::Role::Client, protocol, &SessionOptions::default(), client)
+    support::pair_in(protocol, [&options.clone().memory(memory), &options], router(), client).1
 }
 
 /// What is left in the end is less than a method's name.
@@ -103,9 +101,8 @@ async fn an_item_that_never_finds_memory_ends_its_stream_only() {
             let options = Options::default().protocols([protocol.clone()]).deadline(None);
             Router::new().options(options).client_stream("count", count)
         };
-        let (here, there) = duplex(64 * KIB);
-        rpc::over(here, converse::frame::Role::Server, &protocol, &support::patient(), router());
-        let peer = rpc::over(there, converse::frame::Role::Client, &protocol, &support::patient(), router());
+        let session = support::patient();
+        let (_server, peer) = support::pair_in(&protocol, [&session, &session], router(), router());
         let items = || stream::iter([vec![1_u64; 400 * KIB]]);
         let refused = peer.call::<_, usize>("count", [(); 0]).sending(items()).await.unwrap_err();
         assert_eq!(refused.code(), Code::RESOURCE_EXHAUSTED, "{protocol:?}: {refused}");
@@ -157,7 +154,7 @@ async fn answers_that_are_made_while_items_find_no_memory_are_bounded() {
             count.fetch_add(1, SeqCst);
             async move { Ok::<_, Status>("x".repeat(ANSWER)) }
         });
-    let (here, there) = duplex(64 * KIB);
+    let (here, there) = duplex(support::BUFFER);
     let options = SessionOptions::default().memory(256 * KIB).ping_interval(None);
     let _peer = rpc::over(here, converse::frame::Role::Server, &support::json(), &options, router);
     let mut raw = support::Raw::new(Session::over(there, converse::frame::Role::Client, &support::patient()));
@@ -207,10 +204,8 @@ async fn two_ends_that_upload_long_items_to_each_other_do_not_wait_for_each_othe
         };
         let options = Options::default().protocols([protocol.clone()]).deadline(None);
         let router = || Router::new().options(options.clone()).client_stream("sum", sum);
-        let (here, there) = duplex(64 * KIB);
         let session = support::patient().memory(memory);
-        let server = rpc::over(here, converse::frame::Role::Server, &protocol, &session, router());
-        let client = rpc::over(there, converse::frame::Role::Client, &protocol, &session, router());
+        let (server, client) = support::pair_in(&protocol, [&session, &session], router(), router());
         let upload = |peer: &rpc::Peer| {
             let items = stream::iter((0..4).map(|_| vec![1_u8; LEN]));
             tokio::spawn(peer.call::<_, usize>("sum", [(); 0]).sending(items).into_future())

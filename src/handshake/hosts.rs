@@ -19,10 +19,12 @@ impl Hosts {
     /// Judges a request. Without any host in the list every one is right.
     pub(crate) fn check(&self, request: &Request) -> Result<(), Rejection> {
         let asked = HostPort::parse(request.host());
+        // Clients leave the port away that is the connection's own.
+        let own = if request.is_secure() { 443 } else { 80 };
         let is_known = |known: &String| {
             let known = HostPort::parse(known);
             known.zip(asked).is_some_and(|(known, asked)| {
-                known.same_host(asked) && known.port.is_none_or(|port| asked.port == Some(port))
+                known.same_host(asked) && known.port.is_none_or(|port| asked.port.unwrap_or(own) == port)
             })
         };
         if self.0.is_empty() || self.0.iter().any(is_known) { Ok(()) } else { Err(Rejection::misdirected()) }

@@ -29,7 +29,8 @@ impl OriginPolicy {
     /// Lets pages in that come from the host and port the request asks for. The default.
     ///
     /// A missing port is the scheme's own. On a connection that is known to be TLS, a page from plain `http:` is refused,
-    /// whatever its port: whoever is on its way may have written it. On others the page's scheme counts for both, because a proxy may have ended TLS.
+    /// whatever its port: whoever is on its way may have written it. On others the page's scheme counts for both, because a
+    /// proxy may have ended TLS.
     /// `Origin: null` (a sandboxed frame, a file) is refused.
     pub fn same_host() -> Self {
         Self(Rule::SameHost)

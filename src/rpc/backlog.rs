@@ -76,7 +76,9 @@ impl Backlog {
     /// Takes note of what waits in the session. Tells whether that is news.
     pub(crate) fn set_session(&self, bytes: usize) -> bool {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.session.load(Relaxed) != bytes && self.session.swap(bytes, Relaxed) != bytes
+        let is_news = self.session.load(Relaxed) != bytes;
+        self.session.store(bytes, Relaxed);
+        is_news
     }
 
     fn session(&self) -> usize {

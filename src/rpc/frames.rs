@@ -53,12 +53,8 @@ impl Conversation {
         let place = loop {
             let pauses =
                 connection.turn.is_over() || connection.backlog.holds_frames() || self.shortage.waits();
-            // An item that finds no memory is read again later, from here.
-            let cheap = if pauses { None } else { reader.place_at_byte(&walk.message) };
-            let tight = pauses || cheap.is_none() && connection.account().is_tight();
-            let before = if tight { reader.place(&walk.message) } else { cheap };
-            if pauses && before.is_some() {
-                break before;
+            if pauses && let Some(place) = reader.place(&walk.message) {
+                break Some(place);
             }
             let mut made = 0;
             // A hello is charged; the heads of a short message are not worth a limit.
@@ -67,10 +63,10 @@ impl Conversation {
                 false => decode::head(&mut reader, connection.account(), &mut made)?,
             };
             let Some(head) = head else { break None };
-            let stays = self.handle(head, made, (&mut reader, before.is_some()), cx)?;
+            let stays = self.handle(head, made, &mut reader, cx)?;
             connection.turn.step();
             if stays {
-                break before;
+                break reader.place_of_frame(&walk.message);
             }
         };
         if place.is_some() != walk.lent {
@@ -85,7 +81,7 @@ impl Conversation {
         &mut self,
         head: Head<'_>,
         made: usize,
-        (reader, may_stay): (&mut Reader<'_>, bool),
+        reader: &mut Reader<'_>,
         cx: &mut Context<'_>,
     ) -> Result<bool, Fatal> {
         if !self.greeted && !matches!(head, Head::Hello(_)) {
@@ -99,7 +95,7 @@ impl Conversation {
             && let Some((slot, refusal)) = self.item(id, reader)?
         {
             // What finds no memory where all is free never will.
-            let may_stay = may_stay && !self.connection.account().has_all_room();
+            let may_stay = reader.can_go_back() && !self.connection.account().has_all_room();
             if may_stay && self.shortage.begins() {
                 self.connection.set_starved(true);
                 return Ok(true);

@@ -31,7 +31,8 @@ thread_local! {
 /// Room in each lane that has a bound, in bytes.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    lanes: [Arc<Semaphore>; 2],
+    calls: Arc<Semaphore>,
+    items: Arc<Semaphore>,
     /// One stream at a time makes an item and takes room for it, so that no more than one waits for room.
     turn: Semaphore,
     /// Room that the last item has taken.
@@ -47,8 +48,8 @@ pub(crate) struct ItemTurn<'a> {
 
 impl Rooms {
     pub(crate) fn new() -> Self {
-        let lanes = [CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Self { lanes, turn: Semaphore::new(1), last_item: AtomicU32::new(0) }
+        let [calls, items] = [CALLS, ITEMS].map(|bytes| Arc::new(Semaphore::new(bytes)));
+        Self { calls, items, turn: Semaphore::new(1), last_item: AtomicU32::new(0) }
     }
 
     /// Waits for the turn of a stream that may send an item, and until there is room for one like the last: so a long one
@@ -63,7 +64,7 @@ impl Rooms {
         };
         let turn = ItemTurn { rooms: self, _turn: turn };
         let last = self.last_item.load(Relaxed) as usize;
-        if self.lanes[1].available_permits() < last {
+        if self.items.available_permits() < last {
             drop(turn.room(last).await?);
         }
         Ok(turn)
@@ -83,18 +84,17 @@ impl Rooms {
 
     /// Lets nobody wait any more.
     pub(crate) fn close(&self) {
-        self.lanes.iter().for_each(|room| room.close());
-        self.turn.close();
+        [&*self.calls, &self.items, &self.turn].into_iter().for_each(Semaphore::close);
     }
 
     /// A frame of any size finds room in an empty lane.
     fn of(&self, lane: Lane, len: usize) -> Option<(Arc<Semaphore>, u32)> {
-        let (index, all) = match lane {
+        let (left, all) = match lane {
             Lane::Control | Lane::Answers => return None,
-            Lane::Calls => (0, CALLS),
-            Lane::Items => (1, ITEMS),
+            Lane::Calls => (&self.calls, CALLS),
+            Lane::Items => (&self.items, ITEMS),
         };
-        Some((Arc::clone(&self.lanes[index]), permits(len.min(all))))
+        Some((Arc::clone(left), permits(len.min(all))))
     }
 }
 

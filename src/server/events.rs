@@ -1,10 +1,11 @@
 //! What a server tells the log: one event for each connection that became no session, and for each session that ended.
 //! Neither payloads nor header values nor queries are in them, but for the two that an origin policy has compared.
 
-use std::{io, net::SocketAddr};
+use std::net::SocketAddr;
 
 use crate::{
     engine::Closed,
+    frame::CloseReason,
     handshake::{Rejection, Request},
     session::Outcome,
 };
@@ -27,8 +28,8 @@ pub(crate) fn origin_rejected(peer: SocketAddr, request: &Request) {
 }
 
 /// No TLS was agreed on.
-#[cfg_attr(not(feature = "tls"), allow(dead_code))]
-pub(crate) fn tls_failed(peer: SocketAddr, error: &io::Error) {
+#[cfg(feature = "tls")]
+pub(crate) fn tls_failed(peer: SocketAddr, error: &std::io::Error) {
     tracing::info!(%peer, %error, "TLS handshake failed");
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn ended(request: &Request, outcome: &Outcome, closed: &Closed) {
         Outcome::Panicked(_) => "panicked",
         Outcome::Dropped => "dropped",
     };
-    let code = |reason: &Option<crate::frame::CloseReason>| reason.as_ref().map(|reason| reason.code().get());
+    let code = |reason: &Option<CloseReason>| reason.as_ref().map(|reason| reason.code().get());
     tracing::info!(
         peer = request.remote_addr().map(tracing::field::display),
         path = request.path(),

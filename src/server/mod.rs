@@ -126,7 +126,7 @@ impl Server {
     }
 
     /// Names the hosts that requests may ask for, each as `host` for any port or as `host:port`; a request for another
-    /// one gets 421. Against DNS rebinding: a page whose host was made to mean this server passes the origin policy of
+    /// one gets 421. A request without a port asks for 443 on TLS, and for 80 without. Against DNS rebinding: a page whose host was made to mean this server passes the origin policy of
     /// the same host, because both are the page's. A server that only listens on an address of its own machine or network
     /// should have it. Default: every host. What is malformed is reported by [`bind`](Self::bind).
     #[must_use]

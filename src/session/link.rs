@@ -254,13 +254,9 @@ impl Link {
         }
     }
 
-    /// Tells whether no policy has a say in a message of so many bytes.
     fn fits(&self, len: usize) -> bool {
         let state = self.lock();
-        let queued = state.outbox.queued(&state.engine);
-        queued == 0
-            || state.outbox.has_room(&state.engine)
-                && queued.saturating_add(len) <= self.options.limits.hard_mark
+        state.outbox.fits(&state.engine, len)
     }
 
     /// Offers a message that has found no room again, as often as the outbox says so.

@@ -231,8 +231,7 @@ impl SessionOptions {
     }
 
     /// Sets the time in which a message comes on by 16 KiB at least, or ends; over it the peer sees 1008. The whole message
-    /// has
-    /// [`max_message_time`](Self::max_message_time). `None` waits for ever, whatever that says. Default: 30 s.
+    /// has [`max_message_time`](Self::max_message_time). `None` waits for ever, whatever that says. Default: 30 s.
     #[must_use]
     pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.message_timeout = timeout.into();

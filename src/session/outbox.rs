@@ -82,6 +82,17 @@ impl Outbox {
         engine.queued() < self.options.limits.soft_mark
     }
 
+    /// Tells whether a message of so many bytes is over the hard mark behind what is queued.
+    #[inline]
+    fn is_over(&self, queued: usize, len: usize) -> bool {
+        queued > 0 && queued.saturating_add(len) > self.options.limits.hard_mark
+    }
+
+    /// Tells whether no policy has a say in a message of so many bytes.
+    pub(crate) fn fits(&self, engine: &Engine, len: usize) -> bool {
+        self.has_room(engine) && !self.is_over(self.queued(engine), len)
+    }
+
     /// Tells whether a `send` waits at the soft mark.
     pub(crate) fn waits(&self) -> bool {
         matches!(self.options.overflow, Overflow::Wait)
@@ -113,7 +124,7 @@ impl Outbox {
     pub(crate) fn copy(&self, engine: &mut Engine, opcode: OpCode, payload: &[u8]) -> bool {
         let queued = engine.queued();
         let limits = &self.options.limits;
-        let room = queued < limits.soft_mark && (queued == 0 || queued + payload.len() <= limits.hard_mark);
+        let room = queued < limits.soft_mark && !self.is_over(queued, payload.len());
         let first = self.backlog.as_ref().is_none_or(|backlog| backlog.kept.is_empty());
         let small = payload.len() < BY_REFERENCE && engine.copies(payload.len());
         room && first && small && engine.send_copied(opcode, payload)
@@ -125,7 +136,7 @@ impl Outbox {
             return Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message());
         }
         let queued = self.queued(engine);
-        let over = queued > 0 && queued + outgoing.body.len() > self.options.limits.hard_mark;
+        let over = self.is_over(queued, outgoing.body.len());
         match self.options.overflow {
             Overflow::Wait if !self.has_room(engine) => Offered::NoRoom(outgoing.body.into_message()),
             Overflow::Fail if over => Offered::Refused(SendErrorKind::Full, outgoing.body.into_message()),

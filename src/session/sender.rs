@@ -96,8 +96,8 @@ impl Sender {
 
     /// Sends a message.
     ///
-    /// It leaves by itself, behind what was sent before. When the runtime ends, what was accepted is written as far as the socket
-    /// takes it at once; for the rest, and to know that it has left, await [`flush`](Self::flush) or a close before.
+    /// It leaves by itself, behind what was sent before. When the runtime ends, what was accepted is written as far as the
+    /// socket takes it at once; for the rest, and to know that it has left, await [`flush`](Self::flush) or a close before.
     ///
     /// With [`Overflow::Wait`](crate::session::Overflow::Wait) it waits while more than the soft mark
     /// of bytes is queued; the other policies never wait for the peer, but the session writes what the socket takes before

@@ -50,9 +50,20 @@ pub fn patient() -> SessionOptions {
 
 /// Two conversing ends over JSON: the client as the server sees it, and the server as the client sees it.
 pub fn pair(server: Router, client: Router) -> (Peer, Peer) {
+    let patient = patient();
+    pair_in(&json(), [&patient, &patient], server, client)
+}
+
+/// The same in another protocol, over sessions with options of their own, of the server first.
+pub fn pair_in(
+    protocol: &Protocol,
+    options: [&SessionOptions; 2],
+    server: Router,
+    client: Router,
+) -> (Peer, Peer) {
     let (here, there) = duplex(BUFFER);
-    let server = rpc::over(here, Role::Server, &json(), &patient(), server);
-    (server, rpc::over(there, Role::Client, &json(), &patient(), client))
+    let server = rpc::over(here, Role::Server, protocol, options[0], server);
+    (server, rpc::over(there, Role::Client, protocol, options[1], client))
 }
 
 /// A server over JSON, and a client that does nothing by itself. Nobody has said hello.

@@ -33,6 +33,11 @@ impl<'m> CompactReader<'m> {
         Self { codec, array, rest, behind, payload: Payload::None, tail: Tail::default(), begun: 0 }
     }
 
+    /// Returns how many bytes were not read yet when the frame began.
+    pub(super) fn begun(&self) -> usize {
+        self.begun
+    }
+
     /// Returns how many bytes are not read yet, between two frames.
     pub(super) fn left(&self) -> usize {
         self.rest.len() + self.behind.len()

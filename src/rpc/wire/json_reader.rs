@@ -52,6 +52,11 @@ impl<'m> JsonReader<'m> {
         Self { codec, rest, object: None, seen, fields, payload: Payload::None, begun: 0 }
     }
 
+    /// Returns how many bytes were not read yet when the frame began.
+    pub(super) fn begun(&self) -> usize {
+        self.begun
+    }
+
     /// Returns how many bytes are not read yet, between two frames.
     pub(super) fn left(&self) -> usize {
         self.rest.len()

@@ -326,11 +326,22 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// Returns the same where that is one byte of the message, which costs nothing.
-    pub(crate) fn place_at_byte(&self, message: &Message) -> Option<Place> {
+    /// Tells whether the frame that `next` gave can be read again.
+    pub(crate) fn can_go_back(&self) -> bool {
         match self {
-            Self::JsonRpc(reader) => reader.place_at_byte(),
-            _ => self.place(message),
+            Self::Json(_) | Self::Compact(_) => true,
+            Self::JsonRpc(reader) => reader.can_go_back(),
+            Self::Inapplicable(_) => false,
+        }
+    }
+
+    /// Returns where that frame begins; `None` where it cannot be read again.
+    pub(crate) fn place_of_frame(&self, message: &Message) -> Option<Place> {
+        match self {
+            Self::Json(reader) => Some(Place::At(message.len() - reader.begun())),
+            Self::Compact(reader) => Some(Place::At(message.len() - reader.begun())),
+            Self::JsonRpc(reader) => reader.place_of_frame(),
+            Self::Inapplicable(_) => None,
         }
     }
 

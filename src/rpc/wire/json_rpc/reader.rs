@@ -3,7 +3,7 @@
 //! No message closes the connection, as none does in other libraries: what is no request is answered with an error.
 //! So the whole of it is looked through before its method is told, and its parameters are decoded after that.
 
-use std::{borrow::Cow, ops::Range, vec};
+use std::{borrow::Cow, iter, ops::Range, vec};
 
 use converse_core::{ContentConverter, ConvertError};
 use serde::Deserialize;
@@ -43,6 +43,8 @@ pub(crate) struct JsonRpcReader<'m> {
     source: Source,
     /// What comes before anything else is read.
     queued: Option<Head<'m>>,
+    /// The bytes that the last head came from; `None` for one that was queued, and for what ends a batch.
+    read: Option<Range<usize>>,
     payload: Payload<'m>,
     id: Option<u32>,
     /// Bytes of the request or response.
@@ -68,7 +70,17 @@ impl<'m> JsonRpcReader<'m> {
             Place::End => Source::Nothing,
             Place::Batch { number, elements } => Source::Batch { number, elements },
         };
-        Self { converter, rpc, message, source, queued: None, payload: Payload::None, id: None, len: 0 }
+        Self {
+            converter,
+            rpc,
+            message,
+            source,
+            queued: None,
+            read: None,
+            payload: Payload::None,
+            id: None,
+            len: 0,
+        }
     }
 
     /// Returns where reading goes on; `None` while something comes next that is not in the message.
@@ -83,14 +95,26 @@ impl<'m> JsonRpcReader<'m> {
         }
     }
 
-    /// Returns the same where it is the beginning of the message.
-    pub(crate) fn place_at_byte(&self) -> Option<Place> {
-        if matches!(self.source, Source::Message) { self.place() } else { None }
+    /// Tells whether the request or response that `next` gave can be read again: not what was queued, nor what comes with it.
+    pub(crate) fn can_go_back(&self) -> bool {
+        self.read.is_some() && self.queued.is_none()
+    }
+
+    /// Returns where that request or response begins; `None` where it cannot be read again.
+    pub(crate) fn place_of_frame(&self) -> Option<Place> {
+        let read = self.read.clone().filter(|_| self.queued.is_none())?;
+        Some(match &self.source {
+            Source::Batch { number, elements } => {
+                let elements: Vec<_> = iter::once(read).chain(elements.clone()).collect();
+                Place::Batch { number: *number, elements: elements.into_iter() }
+            }
+            Source::Message | Source::Nothing => Place::At(0),
+        })
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Head<'m>>, BadFrame> {
         loop {
-            (self.payload, self.id, self.len) = (Payload::None, None, 0);
+            (self.payload, self.id, self.len, self.read) = (Payload::None, None, 0, None);
             if let Some(head) = self.queued.take() {
                 return Ok(Some(head));
             }
@@ -98,10 +122,12 @@ impl<'m> JsonRpcReader<'m> {
                 Source::Nothing => return Ok(None),
                 Source::Message => {
                     self.source = Source::Nothing;
+                    self.read = Some(0..self.message.len());
                     self.message()
                 }
                 Source::Batch { number, elements } => match elements.next() {
                     Some(element) => {
+                        self.read = Some(element.clone());
                         let element = self.message.get(element).unwrap_or_default();
                         Some(self.element(element).unwrap_or(Head::Nothing))
                     }

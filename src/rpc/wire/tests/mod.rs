@@ -80,6 +80,12 @@ fn read<T: DeserializeOwned>(codec: &Codec, message: &Message) -> Result<Vec<Fra
     let mut reader = codec.reader(message);
     let (mut frames, mut wrong) = (Vec::new(), None);
     while let Some(head) = reader.next().map_err(Wrong::Frame)? {
+        if let Head::Item { id } = head {
+            // As where there is no memory for it.
+            let _ = reader.payload::<T>();
+            reader = codec.reader_at(message, reader.place_of_frame(message).unwrap());
+            assert!(matches!(reader.next(), Ok(Some(Head::Item { id: again })) if again == id));
+        }
         let payload = match head {
             Head::Invoke { .. } | Head::Ok { .. } | Head::Item { .. } => Some(reader.payload::<T>()),
             _ => None,

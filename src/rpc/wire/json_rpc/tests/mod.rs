@@ -47,6 +47,12 @@ impl End {
         let mut reader = self.0.reader(&message);
         let mut lines = Vec::new();
         while let Some(head) = reader.next().unwrap() {
+            if let Head::Item { id } = head {
+                // As where there is no memory for it.
+                let _ = reader.payload::<Value>();
+                reader = self.0.reader_at(&message, reader.place_of_frame(&message).unwrap());
+                assert!(matches!(reader.next(), Ok(Some(Head::Item { id: again })) if again == id));
+            }
             let mut payload = || reader.payload::<Value>().map_or("?".into(), |value| value.to_string());
             let (line, payload) = match head {
                 Head::Invoke { method } => (method.into_owned(), payload()),
