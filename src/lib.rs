@@ -53,7 +53,6 @@
 //! | `cbor` | yes | `CborConverter` |
 //! | `macros` | yes | `#[converse::service]`: a service out of a trait |
 //! | `deflate` | yes | `PerMessageDeflate`: compressed messages (RFC 7692) |
-//! | `macros` | yes | `#[service]`: a trait becomes a client and a server |
 //! | `tls` | no | `wss://`: `Client::tls`, `Server::tls`, and `rustls` re-exported; needs a C compiler to build |
 //!
 //! # Guides

@@ -49,7 +49,7 @@ pub enum CloseCause {
     Transport(io::ErrorKind),
     /// An extension of this end could not encode a message; the peer was told 1011.
     ExtensionFailed,
-    /// The application dropped the connection without waiting for the closing handshake.
+    /// The connection's task was dropped, as a runtime does that ends: nobody has waited for the closing handshake.
     Aborted,
 }
 

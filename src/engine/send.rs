@@ -240,6 +240,7 @@ impl Engine {
     }
 
     /// Gives out what should be written next: control frames, then data, then the Close frame.
+    #[inline]
     pub(crate) fn poll_output(&mut self, to: &mut WriteQueue, now: Instant) {
         if !self.has_output() {
             return;

@@ -131,7 +131,7 @@ impl Options {
     }
 
     /// Limits the bytes that wait for a peer: of refusals and of answers each, and one answer of any length (four times as
-    /// many answers while an item waits for memory, which handlers give back); with
+    /// many answers while an item waits for memory, since then handlers go on to give some back); with
     /// [`Router::spawned`](crate::rpc::Router::spawned), one more of each thread.
     ///
     /// Beyond it no frame of the peer is handled that could bring more refusals about, and no handler is continued that

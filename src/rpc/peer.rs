@@ -99,8 +99,8 @@ impl Peer {
     }
 
     /// Closes the connection, and waits for its end. What waits for an answer is told so. What was sent before leaves
-    /// before, as far as the peer takes it within the close timeout
-    /// ([`SessionOptions::close_timeout`](crate::SessionOptions::close_timeout)).
+    /// before, as far as the peer takes it: the close timeout
+    /// ([`SessionOptions::close_timeout`](crate::SessionOptions::close_timeout)) begins again as it does.
     ///
     /// # Cancel safety
     /// Once polled, the close goes on when the call is dropped.

@@ -178,8 +178,10 @@ impl SessionOptions {
 
     /// Sets the time of the closing handshake (RFC 6455 §7.1.1) in which the peer takes nothing: on TCP, TLS over TCP and
     /// Unix sockets it begins again as often as the peer has acknowledged some of what was sent before, up to
-    /// [`max_close_time`](Self::max_close_time). Also how long a handler may run on once its connection has ended.
-    /// Default: 5 s.
+    /// [`max_close_time`](Self::max_close_time); while bytes are on their way to the peer it is not less than
+    /// [`write_timeout`](Self::write_timeout).
+    ///
+    /// Also how long a handler may run on once its connection has ended. Default: 5 s.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.limits.close_timeout = timeout;
@@ -204,8 +206,8 @@ impl SessionOptions {
         self
     }
 
-    /// Limits the time in which the transport takes no byte while some wait, though the peer acknowledges others, never
-    /// below [`write_timeout`](Self::write_timeout); `None` sets no limit. Default: 5 min.
+    /// Limits the time in which the transport has to take another byte while some wait, even while the peer acknowledges
+    /// old ones; never below [`write_timeout`](Self::write_timeout); `None` sets no limit. Default: 5 min.
     #[must_use]
     pub fn max_write_time(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.limits.max_write_time = time.into();
@@ -230,7 +232,7 @@ impl SessionOptions {
         self
     }
 
-    /// Sets the time in which a message comes on by 16 KiB at least, or ends; over it the peer sees 1008. The whole message
+    /// Sets the time in which a message comes on by 16 KiB at least, again and again, or ends; over it the peer sees 1008. The whole message
     /// has [`max_message_time`](Self::max_message_time). `None` waits for ever, whatever that says. Default: 30 s.
     #[must_use]
     pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
