@@ -207,7 +207,9 @@ async fn evening(host: &str, room: &SharedRoom) -> Result<Vec<Guest>, BoxError> 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let room = SharedRoom::default();
-    // Whoever lets 256 KiB wait on the server is closed with 1013; see `Overflow` for milder policies.
+    // Of what is said nothing may be missing, so whoever lets 256 KiB wait on the server is closed with 1013, and may come
+    // again. Prices or positions, of which only the newest counts, are for `Overflow::Conflate` and `send_keyed`; for one
+    // that talks to one it is the default, `Overflow::Wait`. `Overflow` says it of each.
     let options = SessionOptions::default().send_queue(64 * 1024, 256 * 1024).overflow(Overflow::Close);
     let visit = {
         let room = Arc::clone(&room);

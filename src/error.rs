@@ -96,7 +96,11 @@ impl Error {
             Inner::Connect(ConnectError::Extension(ExtensionError::BadAnswer { .. })) => false,
             Inner::Connect(error) => matches!(
                 error,
-                ConnectError::Request(_) | ConnectError::Extension(_) | ConnectError::TlsMissing
+                ConnectError::Request(_)
+                    | ConnectError::Extension(_)
+                    | ConnectError::TlsMissing
+                    | ConnectError::NoRuntime
+                    | ConnectError::DoubledMethod(_)
             ),
             Inner::Server(error) => !matches!(error, ServerError::Bind(_)),
             Inner::Call(call) => call.code == Code::INVALID_ARGUMENT,

@@ -205,7 +205,7 @@ fn a_peer_that_never_reads_a_broadcast_costs_no_more_than_the_hard_mark() {
         Overflow::Fail,
         Overflow::DropNewest,
         Overflow::DropOldest,
-        Overflow::conflate(|_| None),
+        Overflow::Conflate,
         Overflow::Close,
     ];
     for overflow in policies {

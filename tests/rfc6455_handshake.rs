@@ -306,16 +306,17 @@ async fn hooks_are_asked_in_their_order_and_the_first_rejection_counts() {
         let seen = session.request().extensions().get::<Seen>().map(|seen| seen.0.clone());
         session.send(format!("{seen:?}")).await
     };
-    let server = Server::new(SessionOptions::default()).route("/", tell);
-    let server = start(server.request_hook(hook(1)).request_hook(hook(2)).request_hook(hook(3))).await;
-    for (refused_by, seen) in [(1, "[1]"), (2, "[1, 2]"), (3, "[1, 2, 3]")] {
+    let server = Server::new(SessionOptions::default()).route_hook("/", hook(3)).route_hook("/", hook(4));
+    let server = server.route("/", tell).route("/other", tell).route_hook("/other", hook(5));
+    let server = start(server.request_hook(hook(1)).request_hook(hook(2))).await;
+    for (refused_by, seen) in [(1, "[1]"), (2, "[1, 2]"), (3, "[1, 2, 3]"), (4, "[1, 2, 3, 4]")] {
         let mut peer = Wire::connect(server.address).await;
         let answer = peer.ask(&plus(&format!("Refused-By: {refused_by}"))).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 40{refused_by} ")), "{answer}");
         assert_eq!(peer.rest().await, seen.as_bytes());
     }
     let mut peer = Wire::open(server.address).await;
-    assert_eq!(peer.frame().await.payload, b"Some([1, 2, 3])");
+    assert_eq!(peer.frame().await.payload, b"Some([1, 2, 3, 4])");
 }
 
 #[tokio::test]

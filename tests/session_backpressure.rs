@@ -144,10 +144,10 @@ async fn a_message_over_the_hard_mark_is_sent_when_the_queue_is_empty() {
         converse::Overflow::Fail,
         converse::Overflow::DropNewest,
         converse::Overflow::DropOldest,
-        converse::Overflow::conflate(|_| None),
+        converse::Overflow::Conflate,
         converse::Overflow::Close,
     ] {
-        let (session, mut peer) = with_peer(64, &marked().overflow(overflow.clone()));
+        let (session, mut peer) = with_peer(64, &marked().overflow(overflow));
         for _ in 0..3 {
             session.send("x".repeat(20_000)).await.unwrap();
             assert_eq!(peer.text().await, (TEXT, "x".repeat(20_000)), "{overflow:?}");

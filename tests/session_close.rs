@@ -6,7 +6,6 @@ mod support;
 
 use std::{sync::Arc, task::Poll};
 
-use bytes::Bytes;
 use converse::{
     CloseCause, CloseCode, CloseReason, Message, Overflow, Session, SessionOptions, engine::ClosedBy,
     session::SessionError,
@@ -24,14 +23,14 @@ fn reason(code: u16, text: &'static str) -> CloseReason {
 
 /// The policies that do not end the conversation.
 fn keeping_policies() -> [Overflow; 5] {
-    [Overflow::Wait, Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
+    [Overflow::Wait, Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::Conflate]
 }
 
 #[tokio::test(start_paused = true)]
 async fn flush_returns_with_the_last_byte_of_what_was_accepted() {
     for overflow in keeping_policies() {
         // All but two messages are over the soft mark, and kept back by the policies that do so.
-        let options = quiet().send_queue(200, 2_000).overflow(overflow.clone());
+        let options = quiet().send_queue(200, 2_000).overflow(overflow);
         let (session, mut peer) = with_peer(64, &options);
         let mut accepted = 0;
         while accepted < 10 && session.try_send("x".repeat(98)).is_ok() {
@@ -54,8 +53,8 @@ async fn flush_returns_with_the_last_byte_of_what_was_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn flush_does_not_wait_for_what_comes_later() {
-    for overflow in [Overflow::Wait, Overflow::DropOldest, Overflow::conflate(|_| None)] {
-        let options = quiet().send_queue(150, 10_000).overflow(overflow.clone());
+    for overflow in [Overflow::Wait, Overflow::DropOldest, Overflow::Conflate] {
+        let options = quiet().send_queue(150, 10_000).overflow(overflow);
         let (session, mut peer) = with_peer(64, &options);
         session.send("x".repeat(98)).await.unwrap();
         settle().await;
@@ -84,13 +83,13 @@ async fn a_flush_of_nothing_returns_at_once_and_one_that_cannot_end_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flush_under_conflate_ends_when_its_message_was_replaced() {
-    let options = quiet().send_queue(1, 10_000).overflow(Overflow::conflate(|_| Some(Bytes::new())));
+    let options = quiet().send_queue(1, 10_000).overflow(Overflow::Conflate);
     let (session, mut peer) = with_peer(64, &options);
     session.send("x".repeat(98)).await.unwrap();
-    session.send("replaced").await.unwrap();
+    session.sender().send_keyed("key", "replaced").await.unwrap();
     let mut flush = Box::pin(session.flush());
     assert!(poll_once(&mut flush).await.is_pending());
-    session.send("replaces").await.unwrap();
+    session.sender().send_keyed("key", "replaces").await.unwrap();
     assert_eq!(peer.text().await.1, "x".repeat(98));
     assert_eq!(peer.text().await.1, "replaces");
     flush.await.unwrap();
@@ -99,7 +98,7 @@ async fn a_flush_under_conflate_ends_when_its_message_was_replaced() {
 #[tokio::test(start_paused = true)]
 async fn close_delivers_everything_that_was_accepted_before() {
     for overflow in keeping_policies() {
-        let options = quiet().send_queue(300, 2_000).overflow(overflow.clone());
+        let options = quiet().send_queue(300, 2_000).overflow(overflow);
         let (session, mut other) = pair(64, &options);
         let mut accepted = Vec::new();
         for index in 0..10 {

@@ -212,12 +212,11 @@ async fn a_handler_that_always_flushes_lets_others_have_their_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_send_that_never_waits_lets_others_have_their_turn() {
     const MESSAGES: usize = 20_000;
-    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
-    {
+    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::Conflate] {
         let witness = Witness::watch();
         let counting = witness.clone();
         let sink = Eager::new(Vec::new(), |_| ());
-        let options = quiet().send_queue(1_000, 2_000).overflow(overflow.clone());
+        let options = quiet().send_queue(1_000, 2_000).overflow(overflow);
         let run = tokio::spawn(async move {
             Session::run_over(sink, Role::Server, &options, |session| async move {
                 for index in 0..MESSAGES {

@@ -5,7 +5,6 @@ mod support;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use converse::{
     CloseCause, CloseCode, Message, Overflow, Session, SessionOptions,
     session::{SendErrorKind, SessionError},
@@ -93,13 +92,14 @@ async fn drop_oldest_keeps_what_came_last() {
 
 #[tokio::test(start_paused = true)]
 async fn conflate_keeps_the_newest_of_each_key_in_the_place_of_the_first() {
-    let by_rest = |message: &Message| match message.as_text()?.parse::<usize>().ok()? % 5 {
-        4 => None,
-        rest => Some(Bytes::from(vec![rest as u8])),
-    };
-    let (session, mut peer) = stuck_at(3_000, Overflow::conflate(by_rest));
+    let (session, mut peer) = stuck_at(3_000, Overflow::Conflate);
+    let sender = session.sender();
     for index in 0..30 {
-        session.send(said(index)).await.unwrap();
+        match index % 5 {
+            4 => sender.send(said(index)).await.unwrap(),
+            rest if index % 2 == 0 => sender.send_keyed([rest as u8], said(index)).await.unwrap(),
+            rest => sender.try_send_keyed([rest as u8], said(index)).unwrap(),
+        }
     }
     // Eleven are on their way; of the fifteen behind them that have one of four keys the newest are left.
     assert_eq!(session.sender().dropped_messages(), 11);
@@ -108,8 +108,45 @@ async fn conflate_keeps_the_newest_of_each_key_in_the_place_of_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_is_conflated_by_its_key_too() {
+    let (session, mut peer) = stuck(Overflow::Conflate);
+    let sender = session.sender();
+    for _ in 0..11 {
+        sender.send(said(0)).await.unwrap();
+    }
+    for (key, value) in [("a", 1), ("b", 2), ("a", 3)] {
+        sender.send_serialized_keyed(key, &value).await.unwrap();
+    }
+    sender.try_send_serialized_keyed("b", &4).unwrap();
+    assert_eq!(sender.dropped_messages(), 2);
+    drop(session);
+    assert_eq!(everything(&mut peer).await, [&[0; 11][..], &[3, 4]].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_replaces_nothing_under_the_other_policies() {
+    for overflow in
+        [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::Close, Overflow::Wait]
+    {
+        let (session, mut peer) = stuck_at(1_000_000, overflow);
+        let sender = session.sender();
+        for index in 0..11 {
+            sender.send_keyed("key", said(index)).await.unwrap();
+        }
+        let waits = matches!(overflow, Overflow::Wait);
+        for index in 11..20 {
+            let accepted = sender.try_send_keyed("key", said(index));
+            assert_eq!(accepted.is_ok(), !waits, "{overflow:?}");
+        }
+        assert_eq!(sender.dropped_messages(), 0, "{overflow:?}");
+        drop(session);
+        assert_eq!(everything(&mut peer).await, Vec::from_iter(0..if waits { 11 } else { 20 }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn conflate_without_a_key_drops_the_oldest() {
-    let (session, mut peer) = stuck(Overflow::conflate(|_| None));
+    let (session, mut peer) = stuck(Overflow::Conflate);
     for index in 0..30 {
         session.send(said(index)).await.unwrap();
     }
@@ -161,9 +198,8 @@ async fn close_cuts_a_peer_that_does_not_even_take_the_1013() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_comes_back_gets_all_again() {
-    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
-    {
-        let (session, mut peer) = stuck(overflow.clone());
+    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::Conflate] {
+        let (session, mut peer) = stuck(overflow);
         let mut taken = 0;
         for index in 0..40 {
             taken += u64::from(session.send(said(index)).await.is_ok());
@@ -186,9 +222,8 @@ async fn a_reader_that_comes_back_gets_all_again() {
 
 #[tokio::test(start_paused = true)]
 async fn empty_messages_count_against_the_mark_as_well() {
-    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::conflate(|_| None)]
-    {
-        let (session, mut peer) = stuck(overflow.clone());
+    for overflow in [Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest, Overflow::Conflate] {
+        let (session, mut peer) = stuck(overflow);
         for _ in 0..100_000 {
             let _ = session.send("").await;
         }

@@ -55,9 +55,10 @@ async fn received(overflow: Overflow, apart: bool) -> usize {
 /// On one thread, so that the client reads whenever it has its turn.
 #[tokio::test]
 async fn a_peer_that_reads_gets_all_that_is_sent_under_each_policy() {
-    let policies = [Overflow::Close, Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest];
-    for (overflow, apart) in policies.iter().flat_map(|policy| [(policy, false), (policy, true)]) {
-        let count = received(overflow.clone(), apart).await;
+    use Overflow::{Close, Conflate, DropNewest, DropOldest, Fail};
+    let policies = [Close, Fail, DropNewest, DropOldest, Conflate];
+    for (overflow, apart) in policies.into_iter().flat_map(|policy| [(policy, false), (policy, true)]) {
+        let count = received(overflow, apart).await;
         assert_eq!(count, MESSAGES, "{overflow:?}, in a task of its own: {apart}");
     }
 }
@@ -66,7 +67,7 @@ async fn a_peer_that_reads_gets_all_that_is_sent_under_each_policy() {
 #[tokio::test]
 async fn a_long_message_behind_a_short_one_finds_room_where_the_peer_reads() {
     for overflow in [Overflow::Close, Overflow::Fail, Overflow::DropNewest] {
-        let options = SessionOptions::default().overflow(overflow.clone());
+        let options = SessionOptions::default().overflow(overflow);
         let server = Server::new(options).route("/", |session: Session| async move {
             session.send(vec![7; 1000]).await?;
             session.send(vec![7; 1024 * 1024]).await?;

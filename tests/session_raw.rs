@@ -147,7 +147,7 @@ async fn a_frame_that_breaks_a_rule_comes_back_and_the_session_goes_on() {
 async fn a_send_waits_for_a_reader_that_stopped_whatever_the_policy() {
     for overflow in [Overflow::Wait, Overflow::Fail, Overflow::DropNewest, Overflow::DropOldest] {
         let (tell, mut told) = mpsc::unbounded_channel();
-        let options = quiet().overflow(overflow.clone()).max_message_size(2 << 20);
+        let options = quiet().overflow(overflow).max_message_size(2 << 20);
         let server = Running::raw(options, move |session| {
             let tell = tell.clone();
             async move {

@@ -46,6 +46,12 @@ pub enum ConnectError {
     /// The server agreed on no subprotocol that can be spoken here; what it did agree on.
     #[error("no subprotocol of a conversation was agreed on, but {0:?}")]
     Subprotocol(Option<String>),
+    /// There is no Tokio runtime here: the call was polled outside of one.
+    #[error("connecting needs a Tokio runtime, and there is none here")]
+    NoRuntime,
+    /// A method is twice in the router.
+    #[error("the router has the method {0:?} twice")]
+    DoubledMethod(String),
     /// The connection was not there in time.
     #[error("no connection in time")]
     Timeout,

@@ -7,7 +7,7 @@ mod stream;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 pub use error::ConnectError;
 
@@ -176,6 +176,7 @@ impl Client {
     }
 
     async fn dial(&self, url: &str, raw: bool) -> Result<(Setup, Stream), ConnectError> {
+        Handle::try_current().map_err(|_| ConnectError::NoRuntime)?;
         self.options.check()?;
         let mut handshake = ClientHandshake::new(url)?;
         for (name, value) in &self.headers {

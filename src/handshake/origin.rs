@@ -32,7 +32,7 @@ impl OriginPolicy {
     /// whatever its port: whoever is on its way may have written it. On others the page's scheme counts for both, because a
     /// proxy may have ended TLS.
     /// `Origin: null` (a sandboxed frame, a file) is refused.
-    pub fn same_host() -> Self {
+    pub const fn same_host() -> Self {
         Self(Rule::SameHost)
     }
 

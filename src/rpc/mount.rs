@@ -11,7 +11,7 @@ use crate::{
     rpc::{
         BAD_FRAME, Options, Peer, Protocol, Router, connection::Connection, conversation::Conversation, spans,
     },
-    server::Server,
+    server::{Server, ServerError},
     session::{AnyHandler, BoxError, Foreign, Session, SessionOptions, Setup},
 };
 
@@ -20,7 +20,8 @@ const IN_MEMORY: usize = 64 * 1024;
 
 impl Server {
     /// Holds conversations at a path: serves what the router does, and lets its handlers call the clients. The
-    /// router's options choose what is spoken; limits, times and extensions of the sessions are the server's.
+    /// router's options choose what is spoken; limits, times and extensions of the sessions are the server's. A method that
+    /// is twice in the router is reported by [`bind`](Self::bind).
     ///
     /// ```no_run
     /// use converse::{Server, SessionOptions, rpc::{Router, Status}};
@@ -34,7 +35,10 @@ impl Server {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn rpc(self, path: &str, router: Router) -> Self {
+    pub fn rpc(mut self, path: &str, router: Router) -> Self {
+        if let Some(method) = router.doubled().map(str::to_owned) {
+            self.fault(ServerError::DoubledMethod { path: path.to_owned(), method });
+        }
         let options = router.options.session_options(self.session_options());
         let router = Arc::new(router);
         self.route_with(path, options, move |session| serve(session, Arc::clone(&router)))
@@ -47,11 +51,14 @@ impl Client {
     ///
     /// # Errors
     /// As [`connect`](Self::connect), and [`ConnectError::Subprotocol`] when the server agreed on nothing that can be
-    /// spoken.
+    /// spoken, [`ConnectError::DoubledMethod`] when a method is twice in the router.
     ///
     /// # Cancel safety
     /// Dropping the call ends the attempt.
     pub async fn rpc(&self, url: &str, router: Router) -> Result<Peer, ConnectError> {
+        if let Some(method) = router.doubled() {
+            return Err(ConnectError::DoubledMethod(method.to_owned()));
+        }
         let client = self.with_options(|options| router.options.session_options(options));
         let router = Arc::new(router);
         let handler = |session: Session| match router.options.agreed(session.subprotocol()) {
@@ -85,7 +92,7 @@ pub async fn connect(url: &str, router: Router) -> Result<Peer, ConnectError> {
 /// frames and the first of the router's protocols included.
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// Outside of a Tokio runtime, and when a method is twice in a router.
 pub fn duplex(router: Router) -> Peer {
     let client = Router::new().options(Options::clone(&router.options));
     duplex_with(router, client).1
@@ -96,7 +103,7 @@ pub fn duplex(router: Router) -> Peer {
 /// last clone of the latter.
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// Outside of a Tokio runtime, and when a method is twice in a router.
 pub fn duplex_with(server: Router, client: Router) -> (Peer, Peer) {
     let protocol = server.options.protocols.first().cloned().unwrap_or_default();
     let (here, there) = tokio::io::duplex(IN_MEMORY);
@@ -112,11 +119,13 @@ pub fn duplex_with(server: Router, client: Router) -> (Peer, Peer) {
 /// A client's connection is closed with the last clone of the peer. A server's goes on without it.
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// Outside of a Tokio runtime, and when a method is twice in a router.
 pub fn over<T>(io: T, role: Role, protocol: &Protocol, options: &SessionOptions, router: Router) -> Peer
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let doubled = router.doubled();
+    assert!(doubled.is_none(), "the router has the method {doubled:?} twice");
     let options = router.options.session_options(options);
     let (driver, connection) = Setup::bare(role, &options).start(Foreign(io), |session| {
         let (connection, conversation) = begin(session, role, protocol, Arc::new(router));

@@ -11,7 +11,8 @@ use crate::rpc::{
 
 /// What one end of a conversation serves: services, single methods, what stands around them, and the limits.
 ///
-/// A client that serves nothing has an empty one. A name that is added twice belongs to what came last.
+/// A client that serves nothing has an empty one. A name that is added twice
+/// is an error where the router is used.
 ///
 /// ```
 /// use converse::rpc::{self, Router, Status};
@@ -33,6 +34,8 @@ pub struct Router {
     pub(crate) spawned: bool,
     methods: HashMap<Cow<'static, str>, Method>,
     services: Vec<&'static Descriptor>,
+    /// A name that was added twice.
+    doubled: Option<Cow<'static, str>>,
 }
 
 impl Router {
@@ -59,7 +62,10 @@ impl Router {
     /// Adds a method.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
-        self.methods.insert(method.shared_name(), method);
+        let name = method.shared_name();
+        if self.methods.insert(name.clone(), method).is_some() {
+            self.doubled.get_or_insert(name);
+        }
         self
     }
 
@@ -157,6 +163,11 @@ impl Router {
     /// Returns the descriptions of the services.
     pub fn services(&self) -> &[&'static Descriptor] {
         &self.services
+    }
+
+    /// Returns a name that was added twice, if there is one: it is not known which of the two was meant.
+    pub(crate) fn doubled(&self) -> Option<&str> {
+        self.doubled.as_deref()
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Method> {

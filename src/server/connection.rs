@@ -221,11 +221,11 @@ async fn answer(mut upgrade: Upgrade, peer: &Peer, shared: &Shared) -> Decision 
     request.set_remote_addr(peer.address);
     request.set_secure(peer.secure);
     shared.settings.hosts.check(request)?;
-    let checked = shared.settings.origin.check(request);
+    let checked = shared.settings.origin().check(request);
     checked.inspect_err(|_| events::origin_rejected(peer.address, request))?;
     let route = shared.routes.find(request)?;
     upgrade.select_subprotocol(&route.options.subprotocols);
-    for hook in &shared.settings.hooks {
+    for hook in shared.settings.hooks.iter().chain(shared.routes.hooks(&route)) {
         let asked = AssertUnwindSafe(hook.on_request(&mut upgrade)).catch_unwind().await;
         asked.unwrap_or_else(|_| {
             tracing::error!(peer = %peer.address, "request hook panicked");

@@ -25,6 +25,20 @@ pub enum ServerError {
     /// The extensions of a route cannot be used together.
     #[error(transparent)]
     Extension(#[from] ExtensionError),
+    /// A method is twice in the router of a route.
+    #[error("route {path:?}: the router has the method {method:?} twice")]
+    DoubledMethod {
+        /// The path as it was given.
+        path: String,
+        /// The method's name.
+        method: String,
+    },
+    /// A rule that can only be set once was set again; the name of its setter.
+    #[error("{0} was called twice, and only one of the two would hold")]
+    Twice(&'static str),
+    /// There is no Tokio runtime here: the call was polled outside of one.
+    #[error("a server needs a Tokio runtime, and there is none here")]
+    NoRuntime,
     /// The address cannot be bound.
     #[error("cannot listen: {0}")]
     Bind(#[source] io::Error),

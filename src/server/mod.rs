@@ -13,7 +13,10 @@ mod settings;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::{
+    net::{TcpListener, ToSocketAddrs},
+    runtime::Handle,
+};
 
 pub use bound::{BoundServer, ServerHandle};
 pub use error::ServerError;
@@ -86,7 +89,7 @@ impl Server {
         E: Into<BoxError>,
     {
         let added = self.routes.add(path, options, false, handler);
-        self.error = self.error.or(added.err());
+        added.unwrap_or_else(|error| self.fault(error));
         self
     }
 
@@ -113,15 +116,17 @@ impl Server {
     {
         let handler = move |session| handler(RawSession::new(session));
         let added = self.routes.add(path, options, true, handler);
-        self.error = self.error.or(added.err());
+        added.unwrap_or_else(|error| self.fault(error));
         self
     }
 
     /// Chooses which web pages may connect (RFC 6455 §10.2); others see 403. Default: pages of the same
-    /// host.
+    /// host. One policy holds: a second one is reported by [`bind`](Self::bind).
     #[must_use]
     pub fn origin_policy(mut self, policy: OriginPolicy) -> Self {
-        self.settings.origin = policy;
+        if self.settings.origin.replace(policy).is_some() {
+            self.fault(ServerError::Twice("origin_policy"));
+        }
         self
     }
 
@@ -133,7 +138,7 @@ impl Server {
     pub fn hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
         for host in hosts {
             let added = self.settings.hosts.add(host.into()).map_err(ServerError::Host);
-            self.error = self.error.or(added.err());
+            added.unwrap_or_else(|error| self.fault(error));
         }
         self
     }
@@ -144,6 +149,15 @@ impl Server {
     #[must_use]
     pub fn request_hook(mut self, hook: impl RequestHook) -> Self {
         self.settings.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Asks `hook` about each request for one path, behind those of [`request_hook`](Self::request_hook) and like them.
+    /// `path` is written as it is at its route, parameters included, which may be added before or after; a path without
+    /// a route is reported by [`bind`](Self::bind).
+    #[must_use]
+    pub fn route_hook(mut self, path: &str, hook: impl RequestHook) -> Self {
+        self.routes.add_hook(path, Arc::new(hook));
         self
     }
 
@@ -213,6 +227,11 @@ impl Server {
         self
     }
 
+    /// Notes what `bind` will report: the first fault counts.
+    pub(crate) fn fault(&mut self, error: ServerError) {
+        self.error.get_or_insert(error);
+    }
+
     pub(crate) fn session_options(&self) -> &SessionOptions {
         &self.options
     }
@@ -220,11 +239,13 @@ impl Server {
     /// Listens on an address; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// When a route, a subprotocol or a combination of extensions is wrong, or the address cannot be bound.
+    /// When a route, a subprotocol, a router or a combination of extensions is wrong, or the address cannot be bound;
+    /// [`ServerError::NoRuntime`] outside of a Tokio runtime.
     ///
     /// # Cancel safety
     /// Dropping the call closes the listener.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<BoundServer, ServerError> {
+        Handle::try_current().map_err(|_| ServerError::NoRuntime)?;
         let listener = TcpListener::bind(address).await.map_err(ServerError::Bind)?;
         self.listen(listener)
     }
@@ -232,12 +253,13 @@ impl Server {
     /// Takes a listener that is bound already.
     ///
     /// # Errors
-    /// When a route, a subprotocol or a combination of extensions is wrong, or the listener's address cannot be
-    /// told.
+    /// When a route, a subprotocol, a router or a combination of extensions is wrong, or the listener's address cannot
+    /// be told.
     pub fn listen(self, listener: TcpListener) -> Result<BoundServer, ServerError> {
         if let Some(error) = self.error {
             return Err(error);
         }
+        self.routes.check()?;
         BoundServer::new(listener, self.routes, self.settings)
     }
 }

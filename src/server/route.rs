@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::{HashMap, HashSet},
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -16,7 +17,7 @@ use crate::{
     extension::is_token,
     frame::Role,
     handshake::{Rejection, Request},
-    server::ServerError,
+    server::{RequestHook, ServerError},
     session::{AnyHandler, BoxError, Session, SessionOptions},
 };
 
@@ -28,12 +29,16 @@ pub(crate) struct Route {
     pub(crate) options: Arc<SessionOptions>,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) handler: Handler,
+    path: String,
 }
 
 /// All that is served.
 #[derive(Default)]
 pub(crate) struct Routes {
     router: matchit::Router<Arc<Route>>,
+    paths: HashSet<String>,
+    /// The hooks of each path, asked in this order.
+    hooks: HashMap<String, Vec<Arc<dyn RequestHook>>>,
 }
 
 impl Routes {
@@ -66,8 +71,30 @@ impl Routes {
                 // Where it is polled it ends the conversation like any panic of a handler.
                 Err(panic) => Box::pin(rethrow(panic)),
             });
-        let route = Arc::new(Route { options: Arc::new(options), config, handler });
-        self.router.insert(path, route).map_err(|error| wrong(error.to_string()))
+        let route = Arc::new(Route { options: Arc::new(options), config, handler, path: path.to_owned() });
+        self.router.insert(path, route).map_err(|error| wrong(error.to_string()))?;
+        self.paths.insert(path.to_owned());
+        Ok(())
+    }
+
+    /// Adds a hook to the route of a path, which may come later.
+    pub(crate) fn add_hook(&mut self, path: &str, hook: Arc<dyn RequestHook>) {
+        self.hooks.entry(path.to_owned()).or_default().push(hook);
+    }
+
+    /// Looks for hooks whose path has no route.
+    pub(crate) fn check(&self) -> Result<(), ServerError> {
+        match self.hooks.keys().find(|path| !self.paths.contains(*path)) {
+            Some(path) => {
+                Err(ServerError::Route { path: path.clone(), why: "it has a hook, but no route".to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the hooks of a route.
+    pub(crate) fn hooks(&self, route: &Route) -> &[Arc<dyn RequestHook>] {
+        self.hooks.get(&route.path).map_or(&[], Vec::as_slice)
     }
 
     /// Finds the route of a request, and attaches the path parameters to it.

@@ -28,7 +28,8 @@ pub struct End<'a> {
 
 /// The rules of a server.
 pub(crate) struct Settings {
-    pub(crate) origin: OriginPolicy,
+    /// `None` for the default.
+    pub(crate) origin: Option<OriginPolicy>,
     pub(crate) hosts: Hosts,
     /// Asked in this order; the first rejection counts.
     pub(crate) hooks: Vec<Arc<dyn RequestHook>>,
@@ -43,6 +44,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Returns which web pages may connect.
+    pub(crate) fn origin(&self) -> &OriginPolicy {
+        static DEFAULT: OriginPolicy = OriginPolicy::same_host();
+        self.origin.as_ref().unwrap_or(&DEFAULT)
+    }
+
     /// Tells whether connections are TLS.
     pub(crate) fn is_secure(&self) -> bool {
         #[cfg(feature = "tls")]
@@ -55,7 +62,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            origin: OriginPolicy::same_host(),
+            origin: None,
             hosts: Hosts::default(),
             hooks: Vec::new(),
             end_hooks: Vec::new(),

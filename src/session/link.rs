@@ -24,7 +24,7 @@ use crate::{
         clock::now,
         error::FrameError,
         memory::Account,
-        outbox::{Body, Offered, Outbox, Outgoing},
+        outbox::{Offered, Outbox, Outgoing},
         state::{Abandoned, State, Wakes},
     },
 };
@@ -226,7 +226,6 @@ impl Link {
 
     /// Offers a message to the outbox once.
     pub(crate) fn offer(&self, outgoing: Outgoing) -> Offered {
-        let outgoing = outgoing.keyed(&self.options.overflow);
         let mut state = self.lock();
         let State { engine, outbox, .. } = &mut *state;
         let offered = outbox.offer(engine, outgoing);
@@ -263,7 +262,7 @@ impl Link {
     pub(crate) async fn send_later(&self, mut message: Message, hints: SendHints) -> Offered {
         loop {
             let room = self.room.notified();
-            match self.offer(Outgoing { body: Body::Message(message), hints }) {
+            match self.offer(Outgoing { key: None, message, hints }) {
                 Offered::NoRoom(back) => message = back,
                 offered => return offered,
             }

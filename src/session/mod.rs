@@ -46,7 +46,7 @@ pub use error::{FrameError, FrameRefused, SendError, SendErrorKind, SessionError
 pub use incoming::{Incoming, IncomingDeserialized};
 pub(crate) use memory::{Account, Charge, DEFAULT_MEMORY, LITTLE, Load, Pool};
 pub use options::{Limits, SessionOptions};
-pub use overflow::{ConflateKey, Overflow};
+pub use overflow::Overflow;
 pub use raw::RawSession;
 pub use sender::Sender;
 pub(crate) use setup::Setup;

@@ -17,7 +17,7 @@ use crate::{
 
 /// What a message that is kept back counts beyond its payload and its key, in bytes: its place. So even
 /// empty messages reach the mark.
-const PLACE: usize = size_of::<Kept>();
+const PLACE: usize = size_of::<Outgoing>();
 
 /// Decides which messages go to the engine now, later, or never.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Backlog {
     /// Messages kept back above the soft mark, so that they can still be dropped or replaced.
-    kept: VecDeque<Kept>,
+    kept: VecDeque<Outgoing>,
     /// Where the message of a key stands, counted as `kept_gone` counts.
     positions: HashMap<Bytes, u64>,
     kept_bytes: usize,
@@ -40,24 +40,13 @@ struct Backlog {
     dropped: u64,
 }
 
+/// A message on its way in, or kept back.
 #[derive(Debug)]
-struct Kept {
-    key: Option<Bytes>,
-    message: Message,
-    hints: SendHints,
-}
-
-/// A message on its way in.
 pub(crate) struct Outgoing {
-    pub(crate) body: Body,
+    /// By which a newer message replaces it.
+    pub(crate) key: Option<Bytes>,
+    pub(crate) message: Message,
     pub(crate) hints: SendHints,
-}
-
-/// What is on its way in.
-pub(crate) enum Body {
-    Message(Message),
-    /// A message with the key by which a newer one replaces it.
-    Keyed(Bytes, Message),
 }
 
 /// What became of a message.
@@ -133,23 +122,27 @@ impl Outbox {
     /// Takes a message as the policy says.
     pub(crate) fn offer(&mut self, engine: &mut Engine, outgoing: Outgoing) -> Offered {
         if !engine.accepts_messages() {
-            return Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message());
+            return Offered::Refused(SendErrorKind::Closed, outgoing.message);
         }
         let queued = self.queued(engine);
-        let over = self.is_over(queued, outgoing.body.len());
+        let over = self.is_over(queued, outgoing.message.len());
         match self.options.overflow {
-            Overflow::Wait if !self.has_room(engine) => Offered::NoRoom(outgoing.body.into_message()),
-            Overflow::Fail if over => Offered::Refused(SendErrorKind::Full, outgoing.body.into_message()),
+            Overflow::Wait if !self.has_room(engine) => Offered::NoRoom(outgoing.message),
+            Overflow::Fail if over => Offered::Refused(SendErrorKind::Full, outgoing.message),
             Overflow::DropNewest if over => {
                 self.backlog.get_or_insert_default().dropped += 1;
                 Offered::Taken
             }
             Overflow::Close if over => {
                 engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), now());
-                Offered::Refused(SendErrorKind::Closed, outgoing.body.into_message())
+                Offered::Refused(SendErrorKind::Closed, outgoing.message)
             }
-            Overflow::DropOldest | Overflow::Conflate(_) if !self.is_clear(engine) => {
-                self.keep(engine, outgoing.into_kept());
+            Overflow::DropOldest if !self.is_clear(engine) => {
+                self.keep(engine, Outgoing { key: None, ..outgoing });
+                Offered::Taken
+            }
+            Overflow::Conflate if !self.is_clear(engine) => {
+                self.keep(engine, outgoing);
                 Offered::Taken
             }
             _ => outgoing.send(engine),
@@ -180,7 +173,7 @@ impl Outbox {
         self.has_room(engine) && self.backlog.as_ref().is_none_or(|backlog| backlog.kept.is_empty())
     }
 
-    fn keep(&mut self, engine: &Engine, kept: Kept) {
+    fn keep(&mut self, engine: &Engine, kept: Outgoing) {
         let backlog = self.backlog.get_or_insert_default();
         backlog.push(kept);
         while engine.queued() + backlog.kept_bytes > self.options.limits.hard_mark && backlog.kept.len() > 1 {
@@ -192,7 +185,7 @@ impl Outbox {
 
 impl Backlog {
     /// Keeps a message, in the place of one with the same key.
-    fn push(&mut self, kept: Kept) {
+    fn push(&mut self, kept: Outgoing) {
         let position = kept.key.as_ref().and_then(|key| self.positions.get(key));
         let index = position.and_then(|position| usize::try_from(position - self.kept_gone).ok());
         if let Some(older) = index.and_then(|index| self.kept.get_mut(index)) {
@@ -208,7 +201,7 @@ impl Backlog {
         self.kept.push_back(kept);
     }
 
-    fn pop(&mut self) -> Option<Kept> {
+    fn pop(&mut self) -> Option<Outgoing> {
         let kept = self.kept.pop_front()?;
         if let Some(key) = &kept.key {
             self.positions.remove(key);
@@ -223,53 +216,19 @@ impl Backlog {
     }
 }
 
-impl Kept {
+impl Outgoing {
     fn weight(&self) -> usize {
         PLACE + self.message.len() + self.key.as_ref().map_or(0, Bytes::len)
     }
-}
-
-impl Outgoing {
-    /// Asks the policy for the message's key. Not to be called under the session's lock: the key is the
-    /// application's code, which may use the session.
-    pub(crate) fn keyed(self, overflow: &Overflow) -> Self {
-        let Overflow::Conflate(key) = overflow else { return self };
-        let message = self.body.into_message();
-        let body = match key(&message) {
-            Some(key) => Body::Keyed(key, message),
-            None => Body::Message(message),
-        };
-        Self { body, ..self }
-    }
-
-    fn into_kept(self) -> Kept {
-        let (key, message) = match self.body {
-            Body::Keyed(key, message) => (Some(key), message),
-            other => (None, other.into_message()),
-        };
-        Kept { key, message, hints: self.hints }
-    }
 
     fn send(self, engine: &mut Engine) -> Offered {
-        let message = self.body.into_message();
+        let Self { message, hints, .. } = self;
         let spare = if engine.copies(0) { Message::Binary(Bytes::new()) } else { message.clone() };
-        match engine.send(message, self.hints, now) {
+        match engine.send(message, hints, now) {
             Ok(()) => Offered::Taken,
             Err(SendRefused::Closed(message)) => Offered::Refused(SendErrorKind::Closed, message),
             Err(SendRefused::Extension(error)) => Offered::Refused(SendErrorKind::Extension(error), spare),
         }
-    }
-}
-
-impl Body {
-    fn len(&self) -> usize {
-        let (Self::Message(message) | Self::Keyed(_, message)) = self;
-        message.len()
-    }
-
-    fn into_message(self) -> Message {
-        let (Self::Message(message) | Self::Keyed(_, message)) = self;
-        message
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use converse_core::{ContentConverter, Format, Message, PayloadBuffer};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use crate::{
         error::{SendError, SendErrorKind, SessionError},
         link::Link,
         memory::Account,
-        outbox::{Body, Offered, Outgoing, message_of},
+        outbox::{Offered, Outgoing, message_of},
     },
 };
 
@@ -78,7 +79,7 @@ impl Sender {
     {
         // How long it will be is not known yet.
         self.link.pace(usize::MAX).await;
-        let offered = self.offer_encoded(value)?;
+        let offered = self.offer_encoded(None, value)?;
         Ok(taken(self.wait_for_room(offered).await)?)
     }
 
@@ -91,7 +92,7 @@ impl Sender {
     where
         T: Serialize + ?Sized,
     {
-        Ok(taken(self.offer_encoded(value)?)?)
+        Ok(taken(self.offer_encoded(None, value)?)?)
     }
 
     /// Sends a message.
@@ -111,10 +112,7 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         self.link.pace(message.len()).await;
-        if self.link.copy(opcode_of(&message), message.as_bytes()) {
-            return Ok(());
-        }
-        let offered = self.link.offer(self.outgoing(Body::Message(message)));
+        let offered = self.offer(None, message);
         taken(self.wait_for_room(offered).await)
     }
 
@@ -123,11 +121,74 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send), and [`SendErrorKind::Full`] when there is no room.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        taken(self.offer(None, message.into()))
+    }
+
+    /// Sends a message that a newer one of the same key may replace while it waits, under
+    /// [`Overflow::Conflate`](crate::session::Overflow::Conflate); the other policies take no notice of the key. The key
+    /// is copied where the message has to wait, and counts to the bytes that wait.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// A dropped call has queued all of the message or nothing.
+    pub async fn send_keyed(
+        &self,
+        key: impl AsRef<[u8]>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
         let message = message.into();
-        if self.link.copy(opcode_of(&message), message.as_bytes()) {
-            return Ok(());
-        }
-        taken(self.link.offer(self.outgoing(Body::Message(message))))
+        self.link.pace(message.len()).await;
+        let offered = self.offer(Some(key.as_ref()), message);
+        taken(self.wait_for_room(offered).await)
+    }
+
+    /// Sends a message with a key, without waiting.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_keyed(
+        &self,
+        key: impl AsRef<[u8]>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        taken(self.offer(Some(key.as_ref()), message.into()))
+    }
+
+    /// Sends a value as one message that a newer one of the same key may replace while it waits, as
+    /// [`send_keyed`](Self::send_keyed) does.
+    ///
+    /// ```
+    /// # #[derive(serde::Serialize)] struct Quote { symbol: String, price: f64 }
+    /// # async fn quote(session: converse::Session, quote: Quote) -> converse::Result<()> {
+    /// session.sender().send_serialized_keyed(&quote.symbol, &quote).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_serialized`](Self::send_serialized).
+    ///
+    /// # Cancel safety
+    /// A dropped call has queued all of the message or nothing.
+    pub async fn send_serialized_keyed<T>(&self, key: impl AsRef<[u8]>, value: &T) -> Result<(), SessionError>
+    where
+        T: Serialize + ?Sized,
+    {
+        self.link.pace(usize::MAX).await;
+        let offered = self.offer_encoded(Some(key.as_ref()), value)?;
+        Ok(taken(self.wait_for_room(offered).await)?)
+    }
+
+    /// Sends a value with a key, without waiting.
+    ///
+    /// # Errors
+    /// As [`try_send_serialized`](Self::try_send_serialized).
+    pub fn try_send_serialized_keyed<T>(&self, key: impl AsRef<[u8]>, value: &T) -> Result<(), SessionError>
+    where
+        T: Serialize + ?Sized,
+    {
+        Ok(taken(self.offer_encoded(Some(key.as_ref()), value)?)?)
     }
 
     /// Waits until everything that was accepted so far has been handed to the transport.
@@ -264,8 +325,16 @@ impl Sender {
         &self.link.options.converter
     }
 
+    /// Offers a message once.
+    fn offer(&self, key: Option<&[u8]>, message: Message) -> Offered {
+        if self.link.copy(opcode_of(&message), message.as_bytes()) {
+            return Offered::Taken;
+        }
+        self.link.offer(Outgoing { key: key.map(Bytes::copy_from_slice), message, hints: self.hints })
+    }
+
     /// Encodes a value outside of the lock, and offers it once.
-    fn offer_encoded<T>(&self, value: &T) -> Result<Offered, SessionError>
+    fn offer_encoded<T>(&self, key: Option<&[u8]>, value: &T) -> Result<Offered, SessionError>
     where
         T: Serialize + ?Sized,
     {
@@ -281,7 +350,8 @@ impl Sender {
             true => Offered::Taken,
             false => {
                 let message = message_of(opcode, PayloadBuffer::copy(&buffer));
-                self.link.offer(self.outgoing(Body::Message(message)))
+                let key = key.map(Bytes::copy_from_slice);
+                self.link.offer(Outgoing { key, message, hints: self.hints })
             }
         };
         if buffer.capacity() <= KEPT {
@@ -296,10 +366,6 @@ impl Sender {
             Offered::NoRoom(message) => self.link.send_later(message, self.hints).await,
             offered => offered,
         }
-    }
-
-    fn outgoing(&self, body: Body) -> Outgoing {
-        Outgoing { body, hints: self.hints }
     }
 }
 
