@@ -30,7 +30,8 @@ mod postcard_converter {
         where
             T: Serialize + ?Sized,
         {
-            postcard::to_io(value, out).map_err(|error| failed(ConvertErrorKind::Encode, error))?;
+            postcard::to_io(value, out)
+                .map_err(|error| ConvertError::of_format(ConvertErrorKind::Encode, error))?;
             Ok(())
         }
 
@@ -40,20 +41,16 @@ mod postcard_converter {
         {
             let mut deserializer = postcard::Deserializer::from_bytes(bytes);
             let decoded = seed.deserialize(&mut deserializer);
-            let value = decoded.map_err(|error| failed(ConvertErrorKind::Decode, error))?;
+            let value = decoded.map_err(|error| ConvertError::of_format(ConvertErrorKind::Decode, error))?;
             match deserializer.finalize() {
                 Ok([]) => Ok(value),
                 Ok(rest) => {
                     let text = format!("{} bytes follow the value", rest.len());
                     Err(ConvertError::new(ConvertErrorKind::TrailingBytes, text))
                 }
-                Err(error) => Err(failed(ConvertErrorKind::Decode, error)),
+                Err(error) => Err(ConvertError::of_format(ConvertErrorKind::Decode, error)),
             }
         }
-    }
-
-    fn failed(kind: ConvertErrorKind, error: postcard::Error) -> ConvertError {
-        ConvertError::new(kind, error.to_string()).with_source(error)
     }
 }
 

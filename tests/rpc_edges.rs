@@ -1,6 +1,6 @@
 //! Edges of conversations that are seldom met: what is dropped half way, what comes before the hello, what no other end
 //! takes or answers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "support/rpc.rs"]
 mod support;
@@ -231,4 +231,48 @@ async fn values_that_panic_when_dropped_unread_do_no_harm_to_the_connection() {
     assert!(raw.frame().await.contains("add"));
     raw.say(r#"{"id":5,"result":7}"#).await;
     assert_eq!(add.await.unwrap().unwrap(), 7);
+}
+
+/// No text that a peer is told, or that is logged of a call that failed, quotes what was sent.
+#[tokio::test(start_paused = true)]
+async fn no_text_quotes_the_values_that_were_sent() {
+    let router = || {
+        Router::new()
+            .options(in_json())
+            .call("add", |_, (a, b): (i64, i64)| async move { Ok::<_, Status>(a + b) })
+    };
+    let fatal = [
+        r#"{"cancel":"SECRET"}"#,
+        r#"{"id":"SECRET","method":"add"}"#,
+        r#"{"id":1,"method":["SECRET"]}"#,
+        r#"{"id":1,"end":"SECRET"}"#,
+        r#"{"credit":"SECRET"}"#,
+        r#"{"goaway":{"reason":["SECRET"]}}"#,
+        r#"{"id":1,"error":{"code":"SECRET"}}"#,
+        r#"{"id":1,"method":"add","meta":{"x":["SECRET"]}}"#,
+        r#"{"id":1,"method":"add","params":"SECRET"#,
+    ];
+    for frame in fatal {
+        let (_peer, mut raw) = greeted(router()).await;
+        raw.say(frame).await;
+        let (code, reason) = raw.closed().await;
+        assert_eq!(code, 4400, "{frame}");
+        assert!(!reason.contains("SECRET"), "{frame}: {reason}");
+    }
+    let (_peer, mut raw) = greeted(router()).await;
+    let refused = [r#"["SECRET",2]"#, r#""SECRET""#, r#"{"SECRET":1}"#, r#"[4747474747474747474747,2]"#];
+    for args in refused {
+        raw.say(format!(r#"{{"id":1,"method":"add","params":{args}}}"#)).await;
+        let answer = raw.frame().await;
+        assert!(answer.contains("the arguments of add do not fit: "), "{answer}");
+        assert!(!answer.contains("SECRET") && !answer.contains("4747"), "{answer}");
+    }
+    // An answer is no longer than a text of fixed length, whatever it answers.
+    let long = "\\u0001".repeat(10_000);
+    raw.say(format!(r#"{{"id":1,"method":"add","params":["{long}",2]}}"#)).await;
+    raw.say(format!(r#"{{"id":3,"method":"{long}"}}"#)).await;
+    assert!(raw.frame().await.len() < 400 && raw.frame().await.len() < 400);
+    let answered = rpc::duplex(router()).call::<_, bool>("add", (40, 7)).await.unwrap_err();
+    let CallError::Convert(error) = &answered else { panic!("{answered:?}") };
+    assert!(!format!("{answered} {answered:?}").contains("47") && error.detail().contains("47"));
 }

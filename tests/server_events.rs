@@ -101,8 +101,7 @@ async fn each_connection_has_one_event_without_what_the_peer_said() {
     assert!(peer.ask(&format!("{head}\r\n")).await.starts_with("HTTP/1.1 101 "));
     peer.send(&masked(TEXT, b"secret")).await;
     peer.send(&wire::frame(FIN | CLOSE, &[&close(4321)[..], b"secret"].concat(), true)).await;
-    let ended =
-        "by=Peer cause=Handshake message=session ended outcome=\"failed\" path=\"/\" received=4321 sent=4321";
+    let ended = "by=Peer cause=closing handshake message=session ended outcome=failed path=\"/\" received=4321 sent=4321";
     assert_eq!(log.take(1).await, [ended]);
 
     let trust = authority::trust(&["localhost"]);

@@ -80,7 +80,7 @@ impl ContentConverter for Postcard {
 }
 
 fn failed(error: postcard::Error) -> ConvertError {
-    ConvertError::new(ConvertErrorKind::Decode, error.to_string())
+    ConvertError::of_format(ConvertErrorKind::Decode, error)
 }
 
 /// Runs one test at a time, because all count one heap.

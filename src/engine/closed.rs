@@ -98,7 +98,7 @@ impl fmt::Display for CloseCause {
             Self::Violation(error) => error.fmt(f),
             Self::PingTimeout => f.write_str("no answer to a ping in time"),
             Self::Overflow => f.write_str("the peer reads too slowly"),
-            Self::WriteTimeout => f.write_str("the peer reads nothing"),
+            Self::WriteTimeout => f.write_str("the peer took nothing in time"),
             Self::CloseTimeout => f.write_str("the closing handshake took too long"),
             Self::Eof => f.write_str("TCP ended without a Close frame"),
             Self::Transport(kind) => write!(f, "the transport failed: {kind}"),

@@ -40,18 +40,12 @@ pub(crate) fn refused(peer: SocketAddr) {
 
 /// A session has ended, and its handler too.
 pub(crate) fn ended(request: &Request, outcome: &Outcome, closed: &Closed) {
-    let outcome = match outcome {
-        Outcome::Finished => "finished",
-        Outcome::Failed(_) => "failed",
-        Outcome::Panicked(_) => "panicked",
-        Outcome::Dropped => "dropped",
-    };
     let code = |reason: &Option<CloseReason>| reason.as_ref().map(|reason| reason.code().get());
     tracing::info!(
         peer = request.remote_addr().map(tracing::field::display),
         path = request.path(),
-        outcome,
-        cause = ?closed.cause,
+        %outcome,
+        cause = %closed.cause,
         by = ?closed.by,
         sent = code(&closed.sent),
         received = code(&closed.received),

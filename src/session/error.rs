@@ -26,8 +26,7 @@ pub enum SessionError {
     Closed(Arc<Closed>),
 }
 
-/// A message that was not taken.
-#[derive(Debug)]
+/// A message that was not taken. Its `Debug` shows how long the message is, and not what is in it.
 pub struct SendError {
     kind: SendErrorKind,
     message: Message,
@@ -66,6 +65,15 @@ impl SendError {
     }
 }
 
+impl fmt::Debug for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError")
+            .field("kind", &self.kind)
+            .field("message_len", &self.message.len())
+            .finish()
+    }
+}
+
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -78,8 +86,8 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// A frame that was not taken.
-#[derive(Debug, thiserror::Error)]
+/// A frame that was not taken. Its `Debug` shows how long the frame is, and not what is in it.
+#[derive(thiserror::Error)]
 #[error("{why}")]
 pub struct FrameError {
     why: FrameRefused,
@@ -104,5 +112,31 @@ impl FrameError {
     /// Takes the frame out.
     pub fn into_frame(self) -> Frame {
         self.frame
+    }
+}
+
+impl fmt::Debug for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameError")
+            .field("why", &self.why)
+            .field("opcode", &self.frame.opcode)
+            .field("payload_len", &self.frame.payload.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_taken_is_shown_by_its_length() {
+        let send = SendError::new(SendErrorKind::Full, Message::text("password=hunter2"));
+        assert_eq!(format!("{send:?}"), "SendError { kind: Full, message_len: 16 }");
+        let frame = FrameError::new(FrameRefused::Closed, Frame::binary("password=hunter2"));
+        assert_eq!(
+            format!("{:?}", SessionError::from(frame)),
+            "Frame(FrameError { why: Closed, opcode: Binary, payload_len: 16 })"
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -42,6 +43,18 @@ pub enum Outcome {
     Panicked(Box<dyn Any + Send>),
     /// The connection ended, and it did not end within the close timeout: it was dropped.
     Dropped,
+}
+
+/// One word, without the error.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Finished => "finished",
+            Self::Failed(_) => "failed",
+            Self::Panicked(_) => "panicked",
+            Self::Dropped => "dropped",
+        })
+    }
 }
 
 /// The handler of a session that is driven elsewhere.

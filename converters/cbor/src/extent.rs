@@ -58,7 +58,7 @@ fn pass(input: &mut Input<'_>) -> Result<Option<Missing>, Error> {
 }
 
 fn malformed(error: Error) -> ConvertError {
-    ConvertError::new(ConvertErrorKind::Decode, error.to_string())
+    ConvertError::of_format(ConvertErrorKind::Decode, error)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, fmt};
 
 use ciborium_ll::{Decoder, Header};
+use converse_core::{ConvertError, guard::DecodeGuard};
 
 /// Why bytes are not CBOR, or do not fit the type.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,15 @@ impl Error {
     #[cold]
     pub(crate) fn new(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
+    }
+
+    /// Builds the error of a decoding that failed.
+    #[cold]
+    pub(crate) fn fail(self, guard: DecodeGuard) -> ConvertError {
+        match self.0 {
+            Cow::Borrowed(own) => guard.into_error_saying(own, own),
+            Cow::Owned(custom) => guard.into_error(custom),
+        }
     }
 }
 

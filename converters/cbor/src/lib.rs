@@ -80,7 +80,7 @@ impl ContentConverter for CborConverter {
         match guard.deserialize(seed, &mut deserializer) {
             Ok(value) if deserializer.is_at_end() => Ok(value),
             Ok(_) => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, "bytes follow the item")),
-            Err(error) => Err(guard.into_error(error)),
+            Err(error) => Err(error.fail(guard)),
         }
     }
 
@@ -99,7 +99,7 @@ impl ContentConverter for CborConverter {
         let mut deserializer = Deserializer::new(bytes);
         match guard.deserialize(seed, &mut deserializer) {
             Ok(value) => Ok((value, bytes.len() - deserializer.input.0.len())),
-            Err(error) => Err(guard.into_error(error)),
+            Err(error) => Err(error.fail(guard)),
         }
     }
 

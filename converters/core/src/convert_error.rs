@@ -1,10 +1,13 @@
 //! Why a value did not become a message, or a message a value.
 
-use std::{error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt};
 
-use crate::Message;
+use crate::{Message, guard::Brief, words::words};
 
 /// A conversion that failed. Small: one pointer.
+///
+/// Its text holds no values of the payload, so that it can be logged, and sent to a peer; what the format's library says,
+/// with the values that it quotes, is the [`detail`](Self::detail).
 ///
 /// When a received message could not be decoded, the error holds the message: see
 /// [`message`](Self::message) and [`into_message`](Self::into_message).
@@ -12,7 +15,8 @@ pub struct ConvertError(Box<Inner>);
 
 struct Inner {
     kind: ConvertErrorKind,
-    text: String,
+    text: Cow<'static, str>,
+    detail: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     message: Option<Message>,
 }
@@ -38,9 +42,25 @@ pub enum ConvertErrorKind {
 }
 
 impl ConvertError {
-    /// Builds an error of a kind with a text for people.
-    pub fn new(kind: ConvertErrorKind, text: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, text: text.into(), source: None, message: None }))
+    /// Builds an error of a kind with a text for people, which is logged and may be sent to the peer: what it must not
+    /// show goes into the [detail](Self::with_detail).
+    pub fn new(kind: ConvertErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { kind, text: text.into(), detail: None, source: None, message: None }))
+    }
+
+    /// Builds an error from what a format's library says. Its text is serde's phrase without the values in it, such as
+    /// "invalid type: string, expected u64", or what can be said of the kind; all that was said, up to 1 KiB, is the
+    /// [`detail`](Self::detail).
+    pub fn of_format(kind: ConvertErrorKind, error: impl fmt::Display) -> Self {
+        let detail = Brief(error).to_string();
+        Self::new(kind, words(kind, &detail)).with_detail(detail)
+    }
+
+    /// Adds what may be looked at, but is neither logged nor sent.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
     }
 
     /// Adds the error that caused this one.
@@ -60,6 +80,11 @@ impl ConvertError {
     /// Returns what went wrong.
     pub fn kind(&self) -> ConvertErrorKind {
         self.0.kind
+    }
+
+    /// Returns all that is known of what went wrong. It may quote values of the payload: whoever logs it, logs those.
+    pub fn detail(&self) -> &str {
+        self.0.detail.as_deref().unwrap_or(&self.0.text)
     }
 
     /// Returns the message that could not be decoded.

@@ -13,6 +13,7 @@ mod payload_buffer;
 pub mod suite;
 mod utf8_buffer;
 mod utf8_bytes;
+mod words;
 
 pub use convert_error::{ConvertError, ConvertErrorKind};
 pub use converter::{ContentConverter, Format};

@@ -54,7 +54,10 @@ impl ContentConverter for JsonConverter {
     {
         let guard = EncodeGuard::default();
         let mut serializer = serde_json::Serializer::new(out);
-        guard.serialize(value, &mut serializer).map_err(|error| guard.into_error(error))
+        guard.serialize(value, &mut serializer).map_err(|error| match error.is_data() {
+            true => guard.into_error(error),
+            false => guard.into_error_saying(error.to_string(), error),
+        })
     }
 
     /// Decodes one JSON value; white space may surround it.
@@ -90,7 +93,7 @@ impl ContentConverter for JsonConverter {
                 Ok(()) => Ok(value),
                 Err(error) => Err(ConvertError::new(ConvertErrorKind::TrailingBytes, error.to_string())),
             },
-            Err(error) => Err(guard.into_error(error)),
+            Err(error) => Err(fault(guard, error)),
         }
     }
 
@@ -109,7 +112,7 @@ impl ContentConverter for JsonConverter {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         match guard.deserialize(seed, &mut deserializer) {
             Ok(value) => Ok((value, deserializer.into_iter::<IgnoredAny>().byte_offset())),
-            Err(error) => Err(guard.into_error(error)),
+            Err(error) => Err(fault(guard, error)),
         }
     }
 
@@ -129,5 +132,14 @@ impl ContentConverter for JsonConverter {
     /// Accepts both kinds of message: some peers send JSON in binary ones.
     fn is_applicable(&self, _message: &Message) -> bool {
         true
+    }
+}
+
+/// Builds the error of a decoding that failed. What serde_json says of bytes that are no JSON quotes nothing of them.
+#[cold]
+fn fault(guard: DecodeGuard, error: serde_json::Error) -> ConvertError {
+    match error.is_data() {
+        true => guard.into_error(error),
+        false => guard.into_error_saying(error.to_string(), error),
     }
 }

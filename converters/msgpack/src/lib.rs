@@ -17,7 +17,7 @@ use converse_core::{
     ContentConverter, ConvertError, ConvertErrorKind, Format,
     guard::{DecodeGuard, EncodeGuard},
 };
-use rmp_serde::decode;
+use rmp_serde::{decode, encode};
 use serde::{Deserialize, Serialize, de::DeserializeSeed};
 
 /// Converts values to MessagePack and back.
@@ -57,7 +57,10 @@ impl ContentConverter for MessagePackConverter {
     {
         let guard = EncodeGuard::default();
         let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
-        guard.serialize(value, &mut serializer).map_err(|error| guard.into_error(error))
+        guard.serialize(value, &mut serializer).map_err(|error| match error {
+            encode::Error::Syntax(_) => guard.into_error(error),
+            _ => guard.into_error_saying(error.to_string(), error),
+        })
     }
 
     /// Decodes one MessagePack value.
@@ -78,7 +81,7 @@ impl ContentConverter for MessagePackConverter {
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
         let value = match guard.deserialize(seed, &mut deserializer) {
             Ok(value) => value,
-            Err(error) => return Err(guard.into_error(error)),
+            Err(error) => return Err(fault(guard, error)),
         };
         // The deserializer does not tell where it stands. Only at the end does it find no further marker.
         match bool::deserialize(&mut deserializer) {
@@ -113,4 +116,21 @@ impl ContentConverter for MessagePackConverter {
             ConvertError::new(ConvertErrorKind::Decode, "the bytes do not begin with a whole value")
         })
     }
+}
+
+/// Builds the error of a decoding that failed: what rmp-serde says of a marker holds the value of a small number.
+#[cold]
+fn fault(guard: DecodeGuard, error: decode::Error) -> ConvertError {
+    let text = match error {
+        decode::Error::Syntax(_) | decode::Error::Uncategorized(_) => return guard.into_error(error),
+        decode::Error::TypeMismatch(_) => "a value is of another type than the one that is asked for",
+        decode::Error::InvalidMarkerRead(_) | decode::Error::InvalidDataRead(_) => {
+            "the bytes end within the value"
+        }
+        decode::Error::OutOfRange => "an integer does not fit the type",
+        decode::Error::LengthMismatch(_) => "an array or a map has another length than the type takes",
+        decode::Error::Utf8Error(_) => "a text is not UTF-8",
+        decode::Error::DepthLimitExceeded => "the value is nested too deep",
+    };
+    guard.into_error_saying(text, error)
 }

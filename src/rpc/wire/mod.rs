@@ -352,7 +352,9 @@ impl<'m> Reader<'m> {
             Self::Json(reader) => reader.payload(),
             Self::Compact(reader) => reader.payload(),
             Self::JsonRpc(reader) => reader.payload(),
-            Self::Inapplicable(bad) => Err(ConvertError::new(ConvertErrorKind::NotApplicable, bad.text())),
+            Self::Inapplicable(bad) => {
+                Err(ConvertError::new(ConvertErrorKind::NotApplicable, bad.text().to_owned()))
+            }
         });
         // The application's code: what panics in it is its call, and not the connection.
         catch_unwind(decode).unwrap_or_else(|_| {

@@ -5,14 +5,17 @@ use std::fmt::{self, Display, Write};
 /// The bytes of an error's text that are kept.
 const MAX_TEXT: usize = 1_024;
 
+/// What stands at the end of a text that was cut.
+pub(crate) const CUT: &str = "…";
+
 /// What is displayed, up to [`MAX_TEXT`] bytes.
-pub(super) struct Brief<T>(pub(super) T);
+pub(crate) struct Brief<T>(pub(crate) T);
 
 impl<T: Display> Display for Brief<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut cut = Cut { out: f, left: MAX_TEXT, is_full: false };
         match write!(cut, "{}", self.0) {
-            Err(_) if cut.is_full => cut.out.write_str("…"),
+            Err(_) if cut.is_full => cut.out.write_str(CUT),
             written => written,
         }
     }

@@ -1,6 +1,6 @@
 //! Guards a deserializer: depth, memory, size hints, numbers, one `is_human_readable`. Knows no concrete format.
 
-use std::{cell::Cell, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
@@ -79,7 +79,19 @@ impl DecodeGuard {
     /// Builds the error of a decoding that failed: of the kind of the verdict, if one was passed, else
     /// [`ConvertErrorKind::Decode`].
     pub fn into_error(self, error: impl fmt::Display) -> ConvertError {
-        self.verdict.into_error(ConvertErrorKind::Decode, error)
+        self.verdict.into_error(error, |error| ConvertError::of_format(ConvertErrorKind::Decode, error))
+    }
+
+    /// Builds the error as [`into_error`](Self::into_error) does, for what is known to hold no value of the payload: unless
+    /// a verdict was passed, `text` is shown.
+    pub fn into_error_saying(
+        self,
+        text: impl Into<Cow<'static, str>>,
+        error: impl fmt::Display,
+    ) -> ConvertError {
+        self.verdict.into_error(error, |error| {
+            ConvertError::new(ConvertErrorKind::Decode, text).with_detail(error.to_string())
+        })
     }
 }
 

@@ -73,7 +73,7 @@ impl fmt::Display for Refused {
 
 /// Remembers the last refusal while it travels through a format crate's own error type.
 #[derive(Debug, Default)]
-pub(super) struct Verdict(Cell<Option<ConvertErrorKind>>);
+pub(super) struct Verdict(Cell<Option<Refused>>);
 
 impl Verdict {
     /// Unwraps a result, and otherwise notes the refusal and turns it into the format's error.
@@ -87,19 +87,29 @@ impl Verdict {
 
     #[cold]
     pub(super) fn refuse<E>(&self, refused: Refused, error: fn(Refused) -> E) -> E {
-        self.0.set(Some(refused.kind()));
+        self.0.set(Some(refused));
         error(refused)
     }
 
     /// Returns the kind of the last refusal.
     pub(super) fn kind(&self) -> Option<ConvertErrorKind> {
-        self.0.get()
+        self.0.get().map(Refused::kind)
     }
 
-    /// Builds the error for a conversion that failed.
+    /// Builds the error for a conversion that failed, of the verdict if one was passed, else with what `otherwise` makes
+    /// of what the format says.
     #[cold]
-    pub(super) fn into_error(self, otherwise: ConvertErrorKind, error: impl fmt::Display) -> ConvertError {
-        ConvertError::new(self.0.get().unwrap_or(otherwise), Brief(error).to_string())
+    pub(super) fn into_error<E: fmt::Display>(
+        self,
+        error: E,
+        otherwise: impl FnOnce(E) -> ConvertError,
+    ) -> ConvertError {
+        match self.0.get() {
+            Some(refused) => {
+                ConvertError::new(refused.kind(), refused.to_string()).with_detail(Brief(error).to_string())
+            }
+            None => otherwise(error),
+        }
     }
 }
 

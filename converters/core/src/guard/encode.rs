@@ -1,6 +1,6 @@
 //! Guards a serializer: depth, numbers, one `is_human_readable`. Knows no concrete format.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::ser::{Error, Serialize, Serializer};
 
@@ -41,7 +41,19 @@ impl EncodeGuard {
     /// Builds the error of an encoding that failed: of the kind of the verdict, if one was passed, else
     /// [`ConvertErrorKind::Encode`].
     pub fn into_error(self, error: impl fmt::Display) -> ConvertError {
-        self.verdict.into_error(ConvertErrorKind::Encode, error)
+        self.verdict.into_error(error, |error| ConvertError::of_format(ConvertErrorKind::Encode, error))
+    }
+
+    /// Builds the error as [`into_error`](Self::into_error) does, for what is known to hold no value of the payload: unless
+    /// a verdict was passed, `text` is shown.
+    pub fn into_error_saying(
+        self,
+        text: impl Into<Cow<'static, str>>,
+        error: impl fmt::Display,
+    ) -> ConvertError {
+        self.verdict.into_error(error, |error| {
+            ConvertError::new(ConvertErrorKind::Encode, text).with_detail(error.to_string())
+        })
     }
 }
 

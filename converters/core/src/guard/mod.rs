@@ -76,6 +76,7 @@ mod visitor;
 use crate::ConvertErrorKind;
 
 pub use allowance::{DEFAULT_ALLOWANCE, within};
+pub(crate) use brief::{Brief, CUT};
 pub use charge::ChargeGuard;
 pub use decode::{DecodeGuard, GuardedDeserializer};
 pub use depth::{MAX_CONTAINERS, MAX_LAYERS};

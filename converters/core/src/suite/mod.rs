@@ -96,6 +96,7 @@ macro_rules! converter_suite {
             trailing_bytes_are_refused
             arrays_longer_than_the_tuple_are_refused
             errors_of_the_value_itself_are_kept
+            error_texts_quote_no_values
 
             containers_nest_64_deep
             variants_nest_64_deep
