@@ -52,6 +52,10 @@ impl Context {
         C::from(Peer::of(Arc::clone(&self.connection)))
     }
 
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// Tells whether this end serves the call or makes it.
     pub fn side(&self) -> Side {
         self.side

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::rpc::{Context, Status, backlog::Made, running::Handling};
+use crate::rpc::{Code, Context, Status, backlog::Made, observer::Observer, running::Handling};
 
 /// One function around every call, of each kind, on either side: it looks at a call, lets it go on, refuses it, or
 /// changes what becomes of it.
@@ -63,6 +63,31 @@ impl<'a> Next<'a> {
             Some((first, rest)) => first.call(cx, Next { rest, last: self.last }).await,
             None => (self.last)(cx.clone()).await,
         }
+    }
+
+    /// Lets the call go on as [`run`](Self::run) does, and calls `observer` once when it ends, however it does: for what
+    /// counts and measures calls. Behind `run` nothing is called when the middleware itself is dropped.
+    ///
+    /// The code is `OK` or that of the status where there is an answer. Where the call is dropped it is `INTERNAL` after a
+    /// panic of the handler, `DEADLINE_EXCEEDED` behind the deadline, `UNAVAILABLE` when the connection has ended, and
+    /// else `CANCELLED`: by the caller, or because the caller's future was dropped.
+    ///
+    /// Calls that are refused before any middleware sees them (unknown methods, arguments that do not fit, limits) are not
+    /// among these; [`Stats`](crate::rpc::Stats) counts those over a limit.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// Dropping the call drops the handler, or cancels the call, and then calls `observer`. A panic of it is logged.
+    pub async fn observe(
+        self,
+        cx: &mut Context,
+        observer: impl FnOnce(Code) + Send,
+    ) -> Result<Reply, Status> {
+        let observer = Observer::new(cx, observer);
+        let result = self.run(cx).await;
+        observer.end(result)
     }
 }
 

@@ -24,6 +24,7 @@ mod metadata;
 mod method;
 mod middleware;
 mod mount;
+mod observer;
 mod options;
 mod patience;
 mod peer;
