@@ -119,7 +119,7 @@ pub use converse_macros::service;
 pub use converse_msgpack::MessagePackConverter;
 
 pub use client::{Client, ConnectError};
-pub use engine::{CloseCause, Closed};
+pub use engine::{CloseCause, Closed, ClosedBy};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "deflate")]
 pub use extension::{DeflateStats, MemoryMode, PerMessageDeflate};

@@ -62,6 +62,13 @@ fn refusals() -> Vec<(String, u16, &'static str)> {
         (with("GET / ", &format!("GET /{} ", "a".repeat(8200))), 414, "connection: close"),
         (plus(&format!("Cookie: {}", "a".repeat(17_000))), 431, "connection: close"),
         (plus(&vec!["A: b"; 130].join("\r\n")), 431, "connection: close"),
+        (
+            plus(&format!("Cookie: {}", "a".repeat(17_000))).replacen("GET ", "HEAD ", 1),
+            431,
+            "connection: close",
+        ),
+        (with("GET / ", &format!("HEAD /{} ", "a".repeat(8200))), 414, "connection: close"),
+        (with("GET / ", "HEAD / ").replacen("\r\n", "\n", 1), 400, "connection: close"),
         (plus("Origin: http://evil.example"), 403, "connection: close"),
         (plus("Origin: null"), 403, "connection: close"),
         (plus("Origin: http://localhost\r\nOrigin: http://localhost"), 400, "connection: close"),

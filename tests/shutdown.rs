@@ -108,7 +108,11 @@ async fn the_stubborn_are_cut_at_the_deadline() {
     async fn never_ends(_session: Session) -> Result<(), BoxError> {
         pending().await
     }
+    let (told, mut ends) = mpsc::unbounded_channel();
     let server = server(patient()).route("/never", never_ends).shutdown_timeout(SOON);
+    let server = server.end_hook(move |end| {
+        told.send(format!("{} {}", end.request.path(), end.outcome)).unwrap();
+    });
     let server = start(server).await;
     let mut silent = Wire::open(server.address).await;
     let mut endless = Wire::connect(server.address).await;
@@ -123,6 +127,10 @@ async fn the_stubborn_are_cut_at_the_deadline() {
     endless.send(&masked(CLOSE, &close(1001))).await;
     assert_eq!(silent.frame().await.close_code(), Some(1001));
     stopped(server).await;
+    // Those that were cut have ended too, and their ends are told.
+    let mut cut = [in_time(ends.recv()).await.unwrap(), in_time(ends.recv()).await.unwrap()];
+    cut.sort();
+    assert_eq!(cut, ["/ dropped", "/never dropped"]);
     // No more than the end of TCP is left, in whatever order.
     assert!(!matches!(silent.next().await, Ok(Some(_))));
     while !half.head().await.is_empty() {}
@@ -252,4 +260,33 @@ fn a_lack_of_descriptors_passes() {
         drop(waiting);
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(lack);
+}
+
+/// It cannot be cut, and the server stops without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_is_left_behind() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+    let blocks = move |_session: Session| {
+        let released = std::sync::Arc::clone(&released);
+        async move {
+            let _ = released.lock().unwrap().recv();
+            Ok::<_, BoxError>(())
+        }
+    };
+    let server = server(patient()).route("/blocks", blocks).shutdown_timeout(SOON);
+    let server = start(server).await;
+    let mut blocked = Wire::connect(server.address).await;
+    blocked.ask(&format!("{HEAD}\r\n").replace("GET / ", "GET /blocks ")).await;
+    let _silent = Wire::open(server.address).await;
+    while server.handle.sessions() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.handle.stop();
+    in_time(server.task).await.unwrap();
+    assert_eq!(server.handle.sessions(), 1, "the one that cannot be cut");
+    release.send(()).unwrap();
+    while server.handle.sessions() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -11,7 +11,8 @@ use std::{sync::Arc, time::Duration};
 
 use authority::{Trust, trust, trusting};
 use converse::{
-    Client, CloseReason, ConnectError, Message, Server, SessionOptions, rustls::pki_types::ServerName,
+    Client, CloseCause, CloseReason, ClosedBy, ConnectError, Message, Server, SessionOptions,
+    rustls::pki_types::ServerName,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -125,6 +126,20 @@ async fn secure_wire(server: &Running, trust: &Trust) -> Wire<tokio_rustls::clie
     let tcp = TcpStream::connect(server.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     Wire::over(TlsConnector::from(Arc::clone(&trust.client)).connect(name, tcp).await.unwrap())
+}
+
+#[tokio::test]
+async fn the_end_of_tcp_without_that_of_tls_is_an_end_as_on_tcp() {
+    let trust = trust(&["localhost"]);
+    let (told, mut causes) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::new(options()).route("/", echo).tls(Arc::clone(&trust.server));
+    let server = start(server.end_hook(move |end| drop(told.send(end.closed.clone())))).await;
+    let mut peer = secure_wire(&server, &trust).await;
+    assert!(peer.ask(&format!("{HEAD}\r\n")).await.starts_with("HTTP/1.1 101 "));
+    // What tokio-rustls drops ends without a close_notify.
+    drop(peer);
+    let closed = in_time(causes.recv()).await.unwrap();
+    assert_eq!((closed.cause, closed.by), (CloseCause::Eof, ClosedBy::Peer));
 }
 
 #[tokio::test]

@@ -86,15 +86,19 @@ impl HeadReader {
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Head<'a>>, HeadError> {
         let mut start = 0;
         for (index, &byte) in bytes.iter().enumerate() {
-            match self.step(byte)? {
-                Step::More => {}
-                Step::EmptyLineBefore => {
+            match self.step(byte) {
+                Ok(Step::More) => {}
+                Ok(Step::EmptyLineBefore) => {
                     self.kept.clear();
                     start = index + 1;
                 }
-                Step::End => {
+                Ok(Step::End) => {
                     let (head, rest) = bytes.split_at(index + 1);
                     return Ok(Some(Head { bytes: self.finish(&head[start..]), rest }));
+                }
+                Err(error) => {
+                    self.kept.extend_from_slice(&bytes[start..index]);
+                    return Err(error);
                 }
             }
         }
@@ -105,6 +109,11 @@ impl HeadReader {
     /// Tells whether nothing but empty lines came yet: an end of stream here is a peer that asked for nothing.
     pub fn is_untouched(&self) -> bool {
         self.line == 0 && !self.in_headers
+    }
+
+    /// Tells whether a head that did not come whole begins with this method.
+    pub(crate) fn has_method(&self, method: &[u8]) -> bool {
+        self.kept.strip_prefix(method).is_some_and(|rest| rest.starts_with(b" "))
     }
 
     fn new(max_start_line: usize) -> Self {

@@ -27,6 +27,9 @@ impl Hosts {
                 known.same_host(asked) && known.port.is_none_or(|port| asked.port.unwrap_or(own) == port)
             })
         };
-        if self.0.is_empty() || self.0.iter().any(is_known) { Ok(()) } else { Err(Rejection::misdirected()) }
+        if self.0.is_empty() || self.0.iter().any(is_known) {
+            return Ok(());
+        }
+        Err(Rejection::misdirected().comparing(format!("Host {:?} with {:?}", request.host(), self.0)))
     }
 }

@@ -17,6 +17,9 @@ enum Rule {
     Only(Vec<String>),
 }
 
+/// Bytes of an origin that are told to the log.
+const LONGEST: usize = 256;
+
 /// What stands for a page from a file, beside `null`.
 const FILE: &str = "file://";
 
@@ -77,12 +80,13 @@ impl OriginPolicy {
             }
         };
         if allowed {
-            Ok(())
-        } else {
-            Err(Rejection::forbidden(
-                "pages of this Origin may not connect: the server's origin policy decides (RFC 6455 §10.2)",
-            ))
+            return Ok(());
         }
+        let origin = String::from_utf8_lossy(value.get(..LONGEST).unwrap_or(value));
+        let rejection = Rejection::forbidden(
+            "pages of this Origin may not connect: the server's origin policy decides (RFC 6455 §10.2)",
+        );
+        Err(rejection.comparing(format!("Origin {origin:?} with Host {:?}", request.host())))
     }
 }
 

@@ -31,6 +31,8 @@ struct Inner {
     body: Bytes,
     /// Which rule of this crate it tells of.
     why: Option<&'static str>,
+    /// What that rule has compared: for the log, and not sent.
+    compared: Option<String>,
     /// Whether it answers HEAD, and so tells the length of its body and has none.
     to_head: bool,
 }
@@ -45,6 +47,7 @@ impl Rejection {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             why: None,
+            compared: None,
             to_head: false,
         }))
     }
@@ -66,6 +69,17 @@ impl Rejection {
     /// Returns the rule of this crate that it tells of, if it does.
     pub(crate) fn why(&self) -> Option<&'static str> {
         self.0.why
+    }
+
+    /// Notes what the rule has compared.
+    pub(super) fn comparing(mut self, values: String) -> Self {
+        self.0.compared = Some(values);
+        self
+    }
+
+    /// Returns what the rule has compared, which is not sent.
+    pub(crate) fn compared(&self) -> Option<&str> {
+        self.0.compared.as_deref()
     }
 
     /// Makes it the answer to a HEAD request, which has no body (RFC 9110 §9.3.2).

@@ -13,6 +13,9 @@ use crate::{
     session::Pool,
 };
 
+/// How long those that were cut may take to be gone.
+const LEAVE: Duration = Duration::from_millis(100);
+
 /// A server that listens. Connections wait in the system's queue until [`serve`](Self::serve) runs.
 pub struct BoundServer {
     listener: TcpListener,
@@ -55,7 +58,10 @@ impl BoundServer {
     /// Serves until the [handle](Self::handle) stops it. What goes wrong with a connection ends that
     /// connection, so there is nothing this call could fail with.
     ///
-    /// A handler that blocks its thread cannot be cut, and is waited for.
+    /// A handler that blocks its thread cannot be cut. Where the runtime has another thread, this returns without it, a
+    /// tenth of a second after the shutdown timeout, and a warning names its connection; the runtime itself still
+    /// waits for it when it ends ([`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout)). On a runtime of one
+    /// thread nothing goes on until the handler does.
     ///
     /// Stopping closes the listener, answers 503 to those still in their handshake, sends every other
     /// client a Close frame with 1001, lets the handlers come to their end, and cuts what is left after
@@ -90,7 +96,12 @@ async fn shut_down(mut tasks: JoinSet<()>, registry: &Registry, time: Duration) 
     let ended = timeout(time, async { while tasks.join_next().await.is_some() {} }).await;
     if ended.is_err() {
         tracing::warn!(connections = tasks.len(), "connections did not end in time and are cut");
-        tasks.shutdown().await;
+        tasks.abort_all();
+        // What is cut ends as soon as a thread looks at it; what blocks its thread does not.
+        if timeout(LEAVE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+            registry.name_all();
+            tasks.detach_all();
+        }
     }
 }
 

@@ -74,7 +74,8 @@ pub(crate) enum Serving<T: Transport> {
 
 /// An upgraded connection with all that belongs to it.
 pub(crate) struct Upgraded<T: Transport> {
-    conversation: Conversation<T, AnyHandler>,
+    /// Taken when it has ended.
+    conversation: Option<Conversation<T, AnyHandler>>,
     shared: Arc<Shared>,
     /// Taken off the registry when the connection has ended.
     _entry: Entry,
@@ -102,8 +103,9 @@ impl<T: Transport> Future for Serving<T> {
                     None => return Poll::Ready(()),
                 },
                 Self::Conversing(upgraded) => {
-                    let (outcome, closed) = ready!(Pin::new(&mut upgraded.conversation).poll(cx));
-                    upgraded.report(&outcome, &closed);
+                    let Some(conversation) = &mut upgraded.conversation else { return Poll::Ready(()) };
+                    let ended = ready!(Pin::new(conversation).poll(cx));
+                    upgraded.report(Some(ended));
                     return Poll::Ready(());
                 }
             }
@@ -112,17 +114,33 @@ impl<T: Transport> Future for Serving<T> {
 }
 
 impl<T: Transport> Upgraded<T> {
-    fn report(&self, outcome: &Outcome, closed: &Closed) {
-        let peer = self.conversation.request().remote_addr();
-        match outcome {
+    /// Tells how the conversation has ended, or cuts it.
+    fn report(&mut self, ended: Option<(Outcome, Arc<Closed>)>) {
+        let Some(conversation) = self.conversation.take() else { return };
+        let sender = conversation.sender();
+        drop(conversation);
+        let (outcome, closed) = ended.unwrap_or_else(|| {
+            let closed = sender.try_closed();
+            (Outcome::Dropped, closed.unwrap_or_else(|| Arc::new(Closed::aborted())))
+        });
+        let request = sender.request();
+        let peer = request.remote_addr();
+        match &outcome {
             Outcome::Finished | Outcome::Dropped => {}
             Outcome::Failed(error) => tracing::debug!(?peer, %error, "handler failed"),
             Outcome::Panicked(_) => tracing::error!(?peer, "handler panicked"),
         }
-        events::ended(self.conversation.request(), outcome, closed);
+        events::ended(request, &outcome, &closed);
         for hook in &self.shared.settings.end_hooks {
-            hook(&End { request: self.conversation.request(), outcome, closed });
+            hook(&End { request, outcome: &outcome, closed: &closed });
         }
+    }
+}
+
+/// A connection that is cut, as when the server's time to stop is over, has ended too.
+impl<T: Transport> Drop for Upgraded<T> {
+    fn drop(&mut self) {
+        self.report(None);
     }
 }
 
@@ -166,7 +184,7 @@ where
         let entry = shared.registry.add(session.sender());
         (Some((route.handler)(session)), entry)
     });
-    Some(Upgraded { conversation, shared, _entry: entry, _place: peer.place })
+    Some(Upgraded { conversation: Some(conversation), shared, _entry: entry, _place: peer.place })
 }
 
 /// Reads the request and decides about it; `None` when the peer goes away before it is there.
@@ -174,22 +192,26 @@ async fn decide<T>(io: &mut T, glued: &mut BytesMut, peer: &Peer, shared: &Share
 where
     T: AsyncRead + Unpin,
 {
-    let upgrade = match timeout_at(peer.deadline, read_request(io, glued)).await {
+    let mut reader = HeadReader::request();
+    let upgrade = match timeout_at(peer.deadline, read_request(io, &mut reader, glued)).await {
         Ok(Some(Ok(upgrade))) => upgrade,
         Ok(Some(Err(rejection))) => return Some(Err(rejection)),
         Ok(None) => return None,
-        Err(_) => return Some(Err(Rejection::request_timeout())),
+        Err(_) => return Some(Err(answering(Rejection::request_timeout(), reader.has_method(b"HEAD")))),
     };
     let answered = timeout(shared.settings.handshake_timeout, answer(upgrade, peer, shared)).await;
     Some(answered.unwrap_or_else(|_| Err(Rejection::service_unavailable(None))))
 }
 
 /// Reads the request; `None` when the peer goes away before it is there.
-async fn read_request<T>(io: &mut T, glued: &mut BytesMut) -> Option<Result<Upgrade, Rejection>>
+async fn read_request<T>(
+    io: &mut T,
+    reader: &mut HeadReader,
+    glued: &mut BytesMut,
+) -> Option<Result<Upgrade, Rejection>>
 where
     T: AsyncRead + Unpin,
 {
-    let mut reader = HeadReader::request();
     let mut buffer = [0; 4096];
     loop {
         let count = match io.read(&mut buffer).await {
@@ -201,15 +223,16 @@ where
             Ok(Some(head)) => {
                 glued.extend_from_slice(head.rest);
                 let is_head = head.bytes.starts_with(b"HEAD ");
-                let verified = Upgrade::verify(head.bytes);
-                return Some(
-                    verified
-                        .map_err(|rejection| if is_head { rejection.answering_head() } else { rejection }),
-                );
+                return Some(Upgrade::verify(head.bytes).map_err(|rejection| answering(rejection, is_head)));
             }
-            Err(error) => return Some(Err(error.into())),
+            Err(error) => return Some(Err(answering(error.into(), reader.has_method(b"HEAD")))),
         }
     }
+}
+
+/// Leaves the body out where the answer is that of a HEAD request.
+fn answering(rejection: Rejection, is_head: bool) -> Rejection {
+    if is_head { rejection.answering_head() } else { rejection }
 }
 
 /// Decides about a request that is a valid upgrade.
@@ -221,8 +244,7 @@ async fn answer(mut upgrade: Upgrade, peer: &Peer, shared: &Shared) -> Decision 
     request.set_remote_addr(peer.address);
     request.set_secure(peer.secure);
     shared.settings.hosts.check(request)?;
-    let checked = shared.settings.origin().check(request);
-    checked.inspect_err(|_| events::origin_rejected(peer.address, request))?;
+    shared.settings.origin().check(request)?;
     let route = shared.routes.find(request)?;
     upgrade.select_subprotocol(&route.options.subprotocols);
     for hook in shared.settings.hooks.iter().chain(shared.routes.hooks(&route)) {

@@ -10,21 +10,11 @@ use crate::{
     session::Outcome,
 };
 
-/// Bytes of an origin that are told.
-const LONGEST: usize = 256;
-
 /// A handshake was answered with something else than 101.
 pub(crate) fn rejected(peer: SocketAddr, rejection: &Rejection) {
     let status = rejection.status();
     let reason = rejection.why().or(status.canonical_reason()).unwrap_or_default();
-    tracing::info!(%peer, status = status.as_u16(), reason, "handshake rejected");
-}
-
-/// The origin policy has rejected a page.
-pub(crate) fn origin_rejected(peer: SocketAddr, request: &Request) {
-    let origin = request.raw_headers().values("origin").next().unwrap_or_default();
-    let origin = String::from_utf8_lossy(origin.get(..LONGEST).unwrap_or(origin));
-    tracing::info!(%peer, ?origin, host = ?request.host(), "origin policy rejects");
+    tracing::info!(%peer, status = status.as_u16(), reason, compared = rejection.compared(), "handshake rejected");
 }
 
 /// No TLS was agreed on.
@@ -51,4 +41,10 @@ pub(crate) fn ended(request: &Request, outcome: &Outcome, closed: &Closed) {
         received = code(&closed.received),
         "session ended"
     );
+}
+
+/// A session could not be cut when the server stopped.
+pub(crate) fn left(request: &Request) {
+    let peer = request.remote_addr().map(tracing::field::display);
+    tracing::warn!(peer, path = request.path(), "session left behind: its handler blocks its thread");
 }

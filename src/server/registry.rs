@@ -6,7 +6,7 @@ use slab::Slab;
 
 use tokio::sync::Notify;
 
-use crate::{frame::CloseReason, session::Sender};
+use crate::{frame::CloseReason, server::events, session::Sender};
 
 /// All open sessions.
 #[derive(Default)]
@@ -68,6 +68,14 @@ impl Registry {
         self.stop.notify_waiters();
         for session in sessions {
             session.start_close(reason.clone());
+        }
+    }
+
+    /// Names the sessions that are still there to the log.
+    pub(crate) fn name_all(&self) {
+        let sessions: Vec<Sender> = self.lock().sessions.iter().map(|(_, session)| session.clone()).collect();
+        for session in sessions {
+            events::left(session.request());
         }
     }
 

@@ -1,7 +1,7 @@
 //! Moves bytes between a transport and the engine. The only file that reads and writes a socket.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, ErrorKind::UnexpectedEof, IoSlice},
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -262,7 +262,12 @@ impl<T: Transport> Driver<T> {
 
     fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8], now: Instant) -> bool {
         let mut buffer = ReadBuf::new(buffer);
-        match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+        let read = match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+            // The end of TCP without that of TLS in front of it.
+            Poll::Ready(Err(error)) if error.kind() == UnexpectedEof => Poll::Ready(Ok(())),
+            read => read,
+        };
+        match read {
             Poll::Pending => {
                 self.listening = true;
                 return false;

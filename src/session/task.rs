@@ -15,11 +15,11 @@ use tokio::time::Sleep;
 
 use crate::{
     engine::Closed,
-    handshake::Request,
     session::{
         driver::{Driver, Turn},
         give_way::GiveWay,
         link::Link,
+        sender::Sender,
         state::Abandoned,
         transport::Transport,
     },
@@ -72,9 +72,9 @@ pub(crate) struct Conversation<T: Transport, H: ?Sized> {
 }
 
 impl<T: Transport, H: ?Sized> Conversation<T, H> {
-    /// Returns the request that opened the connection.
-    pub(crate) fn request(&self) -> &Request {
-        &self.link.agreed.request
+    /// Returns a sender into the conversation, which outlives it.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender::new(Arc::clone(&self.link))
     }
 }
 
