@@ -10,6 +10,7 @@ use converse::{
     session::{SendErrorKind, SessionError},
 };
 use support::{CLOSE, Peer, TEXT, settle, with_peer};
+use tokio::time::Instant;
 
 /// Bytes that the transport takes of what is sent.
 const TAKEN: usize = 64;
@@ -154,6 +155,27 @@ async fn conflate_without_a_key_drops_the_oldest() {
     assert_eq!(dropped, 14);
     drop(session);
     assert_eq!(everything(&mut peer).await, Vec::from_iter((0..11).chain(25..30)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_application_hears_of_the_end_at_once_though_the_peer_takes_nothing() {
+    // A policy that closes, and a peer that answers no ping.
+    let (mut session, _peer) = stuck(Overflow::Close);
+    while session.send(said(0)).await.is_ok() {}
+    let begun = Instant::now();
+    let Err(SessionError::Closed(closed)) = session.receive().await else { panic!("a message") };
+    assert_eq!((closed.cause, &closed.sent, begun.elapsed()), (CloseCause::Overflow, &None, Duration::ZERO));
+
+    let never = Duration::from_secs(1_000_000);
+    let options = SessionOptions::default().write_timeout(never);
+    let options = options.ping_interval(Duration::from_secs(1)).timeout(Duration::from_secs(1));
+    let (mut session, _peer) = with_peer(TAKEN, &options);
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Behind the ping, that the peer has not read.
+    session.send(said(0)).await.unwrap();
+    let Err(SessionError::Closed(closed)) = session.receive().await else { panic!("a message") };
+    assert_eq!((closed.cause, begun.elapsed()), (CloseCause::PingTimeout, Duration::from_secs(2)));
 }
 
 #[tokio::test(start_paused = true)]

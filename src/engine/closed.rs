@@ -8,7 +8,8 @@ use crate::frame::{CloseReason, ProtocolError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
-    /// The Close frame that this end sent, if it was written out in full.
+    /// The Close frame that this end sent, if it was written out in full. Where this end has ended the connection and the
+    /// peer takes nothing, that is known later than the end: then it is `None` until the frame has left.
     pub sent: Option<CloseReason>,
     /// The Close frame that the peer sent.
     pub received: Option<CloseReason>,

@@ -97,10 +97,16 @@ impl Keepalive {
         (self.answered != 0).then_some((self.answered, self.round_trip))
     }
 
-    /// Returns when the peer counts as dead; `None` while no ping is unanswered by any byte.
-    pub(crate) fn dead_at(&self, timeout: Duration) -> Option<Instant> {
+    /// Returns when the peer counts as dead, and when it was asked for a sign of life; `None` while no ping is unanswered
+    /// by any byte.
+    pub(crate) fn dead_at(&self, timeout: Duration) -> Option<(Instant, Instant)> {
         let ping = self.outstanding.as_ref().filter(|ping| ping.silent)?;
-        ping.left?.checked_add(timeout)
+        Some((ping.left?.checked_add(timeout)?, ping.asked))
+    }
+
+    /// Returns when something last came.
+    pub(crate) fn last_received(&self) -> Instant {
+        self.last_received
     }
 
     /// Returns when the next ping is due.

@@ -97,6 +97,8 @@ struct Closing {
     began: Instant,
     /// When its phase is over, if nothing is acknowledged.
     deadline: Instant,
+    /// Bytes that the peer has sent behind the end.
+    dropped: usize,
 }
 
 /// The time of a message under way. Boxed: most messages arrive whole.
@@ -200,9 +202,10 @@ impl Engine {
         if phase == before {
             return;
         }
-        let began = self.closing.as_ref().map_or(now, |closing| closing.began);
+        let (began, dropped) =
+            self.closing.as_ref().map_or((now, 0), |closing| (closing.began, closing.dropped));
         let deadline = self.deadline_of(phase, now);
-        self.closing = deadline.map(|deadline| Box::new(Closing { began, deadline }));
+        self.closing = deadline.map(|deadline| Box::new(Closing { began, deadline, dropped }));
         if matches!(phase, Phase::Answering | Phase::Failing | Phase::Draining | Phase::Done) {
             self.assembler.clear();
             self.collector.clear();
@@ -215,14 +218,22 @@ impl Engine {
             self.discard();
             self.control.clear();
         }
-        if matches!(phase, Phase::Draining | Phase::Done) && self.closed.is_none() {
+        if matches!(phase, Phase::Draining | Phase::Done) {
             self.finish();
         }
     }
 
+    /// Sums up how the connection has ended, and tells the application, once. A Close frame that leaves later is noted.
     fn finish(&mut self) {
-        let closed = Arc::new(self.farewell.sum_up(self.close.is_written()));
-        self.inbox.close(Arc::clone(&closed));
-        self.closed = Some(closed);
+        let closed = self.farewell.sum_up(self.close.is_written());
+        let Some(told) = &mut self.closed else {
+            let closed = Arc::new(closed);
+            self.inbox.close(Arc::clone(&closed));
+            self.closed = Some(closed);
+            return;
+        };
+        if told.sent.is_none() && closed.sent.is_some() {
+            Arc::make_mut(told).sent = closed.sent;
+        }
     }
 }

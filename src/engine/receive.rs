@@ -33,7 +33,10 @@ impl Engine {
             match self.phase() {
                 Phase::Open if self.inbox.is_full() => return taken,
                 Phase::Open | Phase::Closing => {}
-                _ => return input.len(),
+                _ => {
+                    self.drop_bytes(rest.len(), now);
+                    return input.len();
+                }
             }
             let outcome = self.decoder.decode(rest).and_then(|(count, piece)| {
                 taken += count;

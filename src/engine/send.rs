@@ -262,8 +262,12 @@ impl Engine {
         self.in_flight += to.len() - before;
     }
 
-    /// Takes back the frames that have not begun to leave, since the transport takes no more now.
+    /// Takes back the frames that have not begun to leave, since the transport takes no more now. When this end has ended
+    /// the connection, the application does not wait until the peer has taken the Close frame.
     pub(crate) fn take_back(&mut self, from: &mut WriteQueue) {
+        if self.phase() == Phase::Failing && self.closed.is_none() {
+            self.finish();
+        }
         let before = from.len();
         from.move_back(&mut self.data);
         self.in_flight -= before - from.len();

@@ -11,8 +11,12 @@ use crate::{
 /// not lost to a reset.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How long a peer that broke a rule has to take its Close frame.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// The same where this end has ended the connection: a peer that is still sending reads why when it has sent, and has this
+/// time again while bytes come.
+const VERDICT: Duration = Duration::from_secs(2);
+
+/// Bytes of such a peer that are read and dropped.
+const DROPPED: usize = 64 * 1024 * 1024;
 
 const SLOW_MESSAGE: ProtocolError =
     ProtocolError::new(CloseCode::POLICY_VIOLATION, "limit", "message took too long to arrive");
@@ -144,10 +148,8 @@ impl Engine {
         let whole = self.config.close_timeout;
         match phase {
             Phase::Open | Phase::Done => None,
-            Phase::Closing | Phase::Answering => Some(whole),
-            // A peer that was too slow may read on, and is to see why it was closed.
-            Phase::Failing if self.is_too_slow() => Some(whole),
-            Phase::Failing => Some(FAREWELL.min(whole)),
+            Phase::Closing | Phase::Answering | Phase::Failing => Some(whole),
+            Phase::Draining if self.is_verdict() => Some(VERDICT.min(whole)),
             Phase::Draining if self.config.role == Role::Client && !self.wants_shutdown() => Some(whole),
             Phase::Draining => Some(LINGER.min(whole)),
         }
@@ -156,10 +158,32 @@ impl Engine {
     /// Returns when the close is given up: its phase has its time again whenever the peer takes some of what was sent, up
     /// to the limit for all of it.
     fn close_due(&self) -> Option<Instant> {
-        let Closing { began, deadline } = **self.closing.as_ref()?;
+        let Closing { began, deadline, .. } = **self.closing.as_ref()?;
         let again = self.send_progress().checked_add(self.time_again()?)?;
         let within = (self.config.close_timeout, self.config.max_close_time);
+        let deadline = if self.phase() == Phase::Draining { self.while_sending(deadline) } else { deadline };
         Some(limited(deadline.max(again), began, within))
+    }
+
+    /// Returns the deadline of a peer that may still be sending, and reads its verdict behind that: later while bytes come, up
+    /// to the close timeout.
+    fn while_sending(&self, deadline: Instant) -> Instant {
+        let time = VERDICT.min(self.config.close_timeout);
+        let again = self.keepalive.last_received().checked_add(time);
+        let last = deadline.checked_add(self.config.close_timeout - time);
+        match again.zip(last) {
+            Some((again, last)) if self.is_verdict() => deadline.max(again.min(last)),
+            _ => deadline,
+        }
+    }
+
+    /// Takes note of bytes that a peer sends behind the end.
+    pub(super) fn drop_bytes(&mut self, bytes: usize, now: Instant) {
+        let Some(closing) = &mut self.closing else { return };
+        closing.dropped += bytes;
+        if closing.dropped > DROPPED {
+            self.signal(Signal::Abort, now);
+        }
     }
 
     /// Returns the time that a phase of the close has again. While bytes are on their way to the peer that is not less than
@@ -171,8 +195,10 @@ impl Engine {
         Some(if waits && on_its_way { time.max(self.config.write_timeout) } else { time })
     }
 
-    fn is_too_slow(&self) -> bool {
-        matches!(self.farewell.cause(), Some((_, CloseCause::Overflow | CloseCause::PingTimeout)))
+    /// Tells whether this end has ended the connection, and not by a closing handshake.
+    fn is_verdict(&self) -> bool {
+        let cause = self.farewell.cause();
+        cause.is_some_and(|(by, cause)| by == ClosedBy::Local && cause != CloseCause::Handshake)
     }
 
     /// Returns when the peer has last taken some of what was sent, as far as is known.
@@ -200,7 +226,9 @@ impl Engine {
     }
 
     fn keepalive_due(&self) -> Option<Instant> {
-        let dead = self.keepalive.dead_at(self.config.timeout);
+        let timeout = self.config.timeout;
+        let within = (timeout, self.config.max_write_time);
+        let dead = self.keepalive.dead_at(timeout).map(|(at, asked)| limited(at, asked, within));
         dead.or_else(|| self.keepalive.ping_at(self.config.ping_interval?))
     }
 

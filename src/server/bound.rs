@@ -1,6 +1,12 @@
 //! A server that listens, and how it is stopped. Knows no handshake.
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, ready},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
 
@@ -58,7 +64,7 @@ impl BoundServer {
     /// Serves until the [handle](Self::handle) stops it. What goes wrong with a connection ends that
     /// connection, so there is nothing this call could fail with.
     ///
-    /// A handler that blocks its thread cannot be cut. Where the runtime has another thread, this returns without it, a
+    /// A handler that blocks its thread cannot be cut. Where the runtime has another thread that is free, this returns without it, a
     /// tenth of a second after the shutdown timeout, and a warning names its connection; the runtime itself still
     /// waits for it when it ends ([`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout)). On a runtime of one
     /// thread nothing goes on until the handler does.
@@ -92,6 +98,8 @@ impl BoundServer {
 }
 
 async fn shut_down(mut tasks: JoinSet<()>, registry: &Registry, time: Duration) {
+    // A handler may block the thread that looked at the timers: this wakes another one, which looks at them from now on.
+    tokio::spawn(ready(()));
     registry.close_all(&CloseReason::new(CloseCode::GOING_AWAY, "server stops"));
     let ended = timeout(time, async { while tasks.join_next().await.is_some() {} }).await;
     if ended.is_err() {

@@ -18,7 +18,7 @@ use crate::{
     engine::{Engine, Phase, TURN},
     session::{
         clock,
-        exchange::Exchange,
+        exchange::{Exchange, Outlook},
         link::Link,
         ration::Ration,
         read_buffer::{self, SCRATCH},
@@ -127,7 +127,7 @@ impl<T: Transport> Driver<T> {
     #[inline]
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
-        let phase = self.exchange.outlook.phase;
+        let before = self.exchange.outlook;
         let wrote = self.write(cx, now);
         let read = self.read(cx, now);
         self.give_up_broken(read, cx, now);
@@ -136,7 +136,7 @@ impl<T: Transport> Driver<T> {
             return Turn::Done;
         }
         // A write leaves the handler nothing to do, unless somebody waits for it, who was woken.
-        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(phase, cx, now) }
+        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(before, cx, now) }
     }
 
     fn look<R>(&mut self, cx: &Context<'_>, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
@@ -321,9 +321,9 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Waits for the next deadline, unless there is something to do now: for this, or for the handler, which does not
-    /// know yet of a phase that is not the one `before` this turn.
+    /// know yet of a phase that is not the one `before` this turn, or of the end.
     #[inline]
-    fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
+    fn park(&mut self, before: Outlook, cx: &mut Context<'_>, now: Instant) -> Turn {
         let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
@@ -331,7 +331,8 @@ impl<T: Transport> Driver<T> {
         let starved = self.ration.as_ref().is_some_and(|ration| ration.is_starved());
         let readable = !self.eof && !self.listening && outlook.bytes && !starved;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
-        let idle = !readable && !writable && outlook.phase == before;
+        let news = outlook.phase != before.phase || outlook.ended != before.ended;
+        let idle = !readable && !writable && !news;
         let mut deadline = None;
         state.note_taken(&self.link.account);
         state.engine.set_starved(starved);

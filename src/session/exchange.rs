@@ -34,6 +34,8 @@ pub(crate) struct Outlook {
     /// The write half of the transport shut.
     pub(crate) shutdown: bool,
     pub(crate) phase: Phase,
+    /// Nothing more: the application has been told of the end, or is.
+    pub(crate) ended: bool,
 }
 
 impl Exchange {
@@ -98,6 +100,7 @@ impl Outlook {
             output: engine.has_output(),
             shutdown: engine.wants_shutdown(),
             phase: engine.phase(),
+            ended: engine.closed().is_some(),
         }
     }
 }

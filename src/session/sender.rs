@@ -255,7 +255,8 @@ impl Sender {
     /// Waits for the end of the conversation; returns what went over the wire.
     ///
     /// # Cancel safety
-    /// Dropping the call changes nothing; it may be called again and gives the same.
+    /// Dropping the call changes nothing; it may be called again, and gives the same but for
+    /// [`Closed::sent`].
     pub async fn closed(&self) -> Arc<Closed> {
         self.link.wait(|state| state.closed()).await
     }

@@ -212,7 +212,9 @@ impl Solo {
         bytes.truncate(limit);
         let written: Written = self.socket.advance(bytes.len());
         self.engine.handle_written(written, self.now);
-        self.engine.take_back(&mut self.socket);
+        if !self.socket.is_empty() {
+            self.engine.take_back(&mut self.socket);
+        }
         bytes
     }
 

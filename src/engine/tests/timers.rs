@@ -87,8 +87,78 @@ fn client_that_refuses_the_server_ends_tcp_itself() {
     client.feed([0x83, 0]);
     client.flush();
     assert!(client.engine.wants_shutdown());
-    client.wait(ms(500));
+    client.wait(ms(1999));
+    assert_eq!(client.phase(), Phase::Draining);
+    client.wait(ms(1));
     assert_eq!(client.phase(), Phase::Done);
+}
+
+#[test]
+fn peer_that_is_still_sending_behind_the_verdict_is_heard_out_for_the_close_timeout() {
+    let mut server = Solo::server();
+    server.feed([0x83, 0x80]);
+    server.flush();
+    for _ in 0..4 {
+        server.wait(ms(1100));
+        server.feed([7; 1000]);
+        assert_eq!(server.phase(), Phase::Draining);
+    }
+    server.wait(ms(599));
+    assert_eq!(server.phase(), Phase::Draining);
+    server.wait(ms(1));
+    assert_eq!(server.phase(), Phase::Done);
+}
+
+#[test]
+fn peer_that_sends_without_end_behind_the_verdict_is_heard_out_for_64_mib() {
+    let mut server = Solo::server();
+    server.feed([0x83, 0x80]);
+    server.flush();
+    for _ in 0..64 {
+        assert_eq!(server.phase(), Phase::Draining);
+        server.feed(vec![7; 1 << 20]);
+    }
+    server.feed([7]);
+    assert_eq!(server.phase(), Phase::Done);
+}
+
+#[test]
+fn application_hears_of_the_end_though_the_peer_does_not_take_the_close_frame() {
+    let mut server = Solo::server();
+    server.send(vec![7; 1000].into()).unwrap();
+    server.write(1);
+    server.feed([0x83, 0x80]);
+    assert_eq!(server.events(), []);
+    server.write(0);
+    let events = server.events();
+    let closed = only_closed(&events);
+    assert!(matches!(closed.cause, CloseCause::Violation(_)) && closed.sent.is_none(), "{closed:?}");
+    server.wait(ms(4000));
+    assert_eq!(server.phase(), Phase::Failing);
+    // The peer reads on, and the end is told once.
+    server.flush();
+    assert_eq!((server.events(), server.phase()), (vec![], Phase::Draining));
+    let sent = server.engine.closed().and_then(|closed| closed.sent.clone());
+    assert_eq!(sent.map(|reason| reason.code().get()), Some(1002));
+}
+
+#[test]
+fn ping_that_bytes_stand_in_front_of_waits_while_they_are_acknowledged_up_to_a_limit() {
+    let mut server = Solo::server();
+    server.wait(secs(20));
+    assert_eq!(server.sent(), [Wire::new(0x89, 1_u32.to_be_bytes())]);
+    let mut missing = 1_000_000;
+    let mut passed = 0;
+    while server.phase() == Phase::Open {
+        let at = server.engine.poll_timeout().unwrap();
+        passed += at.saturating_duration_since(server.now).as_millis();
+        server.now = server.now.max(at);
+        missing -= 1;
+        server.engine.handle_timeout(server.now, || Some(missing));
+    }
+    // `max_write_time` of 100 s.
+    assert_eq!(passed, 100_000);
+    assert_eq!(server.end().cause, CloseCause::PingTimeout);
 }
 
 #[test]
