@@ -112,3 +112,21 @@ fn a_session_that_is_kept_beyond_its_runtime_has_sent_what_it_accepted() {
     let said = (1, CloseCause::Eof, None);
     assert_eq!(heard, [said, said]);
 }
+
+/// More than the system may hold unsent while a connection lives, and less than it holds when told to.
+#[test]
+fn what_the_system_was_not_given_yet_leaves_too() {
+    for secure in [false, true] {
+        for _ in 0..5 {
+            let heard = heard_of(secure, |session| async move {
+                session.send("first").await.unwrap();
+                for len in [100_000, 100_000, 40_000] {
+                    session.send(vec![7; len]).await.unwrap();
+                }
+                session.send("last").await.unwrap();
+            });
+            let said = (5, CloseCause::Handshake, Some(1000));
+            assert_eq!(heard, [said, said], "TLS {secure}");
+        }
+    }
+}

@@ -146,6 +146,27 @@ async fn a_key_replaces_nothing_under_the_other_policies() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_count_to_what_waits_and_once() {
+    let (session, _peer) = stuck_at(10_000, Overflow::Conflate);
+    let sender = session.sender();
+    for _ in 0..11 {
+        sender.send(said(0)).await.unwrap();
+    }
+    let key = [7; 1000];
+    sender.try_send_keyed(key, said(1)).unwrap();
+    let one = sender.queued_bytes();
+    assert!(one > 11 * 98 + 1000 + 98);
+    sender.try_send_keyed(key, said(2)).unwrap();
+    assert_eq!((sender.queued_bytes(), sender.dropped_messages()), (one, 1));
+    for index in 0..1000_u32 {
+        sender.try_send_keyed(index.to_be_bytes(), "x").unwrap();
+        assert!(sender.queued_bytes() <= 10_000);
+    }
+    // Each counts its place, and that of its key in a table.
+    assert!(sender.dropped_messages() > 900);
+}
+
+#[tokio::test(start_paused = true)]
 async fn conflate_without_a_key_drops_the_oldest() {
     let (session, mut peer) = stuck(Overflow::Conflate);
     for index in 0..30 {

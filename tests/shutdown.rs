@@ -1,6 +1,6 @@
 //! How a server stops, and what does not stop it: what is accepted is delivered, everyone is told 1001, the stubborn
 //! are cut, and a lack of descriptors passes.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod wire;
 
@@ -291,4 +291,32 @@ async fn a_handler_that_blocks_its_thread_is_left_behind() {
     while server.handle.sessions() > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// A value of the application that panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_cut_is_told_whatever_panics_meanwhile() {
+    let (told, mut ends) = mpsc::unbounded_channel();
+    let never = |_session: Session| async {
+        let _bomb = Bomb;
+        pending::<Result<(), BoxError>>().await
+    };
+    let server = server(patient()).route("/never", never).shutdown_timeout(SOON);
+    let server = server.end_hook(|_| panic!("a hook")).end_hook(move |end| {
+        told.send(end.outcome.to_string()).unwrap();
+    });
+    let server = start(server).await;
+    let mut peer = Wire::connect(server.address).await;
+    peer.ask(&format!("{HEAD}\r\n").replace("GET / ", "GET /never ")).await;
+    server.handle.stop();
+    in_time(server.task).await.unwrap();
+    assert_eq!(in_time(ends.recv()).await.unwrap(), "dropped");
 }

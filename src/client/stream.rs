@@ -45,6 +45,14 @@ impl Transport for Stream {
             Self::Tls(stream) => stream.tcp(),
         }
     }
+
+    fn write_past(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write_past(slices),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write_past(slices),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

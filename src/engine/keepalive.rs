@@ -74,9 +74,9 @@ impl Keepalive {
         self.outstanding.as_ref().is_some_and(|ping| ping.front > 0)
     }
 
-    /// Notes that the peer has acknowledged so many bytes: while they stood in front of the ping, its time begins now.
+    /// Notes that the peer has acknowledged so many bytes, while more wait for that: the time of a ping begins again.
     pub(crate) fn acknowledged(&mut self, bytes: usize, now: Instant) {
-        if let Some(ping) = self.outstanding.as_mut().filter(|ping| ping.front > 0 && bytes > 0) {
+        if let Some(ping) = self.outstanding.as_mut().filter(|ping| ping.left.is_some() && bytes > 0) {
             ping.front = ping.front.saturating_sub(bytes);
             ping.left = Some(now);
         }

@@ -228,8 +228,7 @@ impl Engine {
 
     /// Gives the connection up without another byte.
     pub(crate) fn abort(&mut self, now: Instant) {
-        self.farewell.blame_first(ClosedBy::Local, CloseCause::Aborted);
-        self.signal(Signal::Abort, now);
+        self.give_up(CloseCause::Aborted, now);
     }
 
     /// Tells whether something waits to be given out.

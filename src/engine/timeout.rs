@@ -161,7 +161,15 @@ impl Engine {
         let Closing { began, deadline, .. } = **self.closing.as_ref()?;
         let again = self.send_progress().checked_add(self.time_again()?)?;
         let within = (self.config.close_timeout, self.config.max_close_time);
-        let deadline = if self.phase() == Phase::Draining { self.while_sending(deadline) } else { deadline };
+        let deadline = match self.phase() {
+            Phase::Draining => self.while_sending(deadline),
+            // What the peer has sent before it hears of the close comes first.
+            Phase::Closing => {
+                let heard = self.keepalive.last_received().checked_add(self.config.close_timeout);
+                heard.map_or(deadline, |heard| deadline.max(heard))
+            }
+            _ => deadline,
+        };
         Some(limited(deadline.max(again), began, within))
     }
 
@@ -178,6 +186,7 @@ impl Engine {
     }
 
     /// Takes note of bytes that a peer sends behind the end.
+    #[cold]
     pub(super) fn drop_bytes(&mut self, bytes: usize, now: Instant) {
         let Some(closing) = &mut self.closing else { return };
         closing.dropped += bytes;
@@ -191,7 +200,8 @@ impl Engine {
     fn time_again(&self) -> Option<Duration> {
         let time = self.close_time(self.phase())?;
         let on_its_way = self.acknowledged.as_ref().is_some_and(|acknowledged| acknowledged.missing() > 0);
-        let waits = matches!(self.phase(), Phase::Closing | Phase::Answering);
+        // Behind a clean close nothing is lost with the socket.
+        let waits = self.phase() != Phase::Draining || self.is_verdict();
         Some(if waits && on_its_way { time.max(self.config.write_timeout) } else { time })
     }
 
@@ -226,10 +236,15 @@ impl Engine {
     }
 
     fn keepalive_due(&self) -> Option<Instant> {
-        let timeout = self.config.timeout;
-        let within = (timeout, self.config.max_write_time);
-        let dead = self.keepalive.dead_at(timeout).map(|(at, asked)| limited(at, asked, within));
+        let dead = if self.keepalive.outstanding().is_some() { self.dead_at() } else { None };
         dead.or_else(|| self.keepalive.ping_at(self.config.ping_interval?))
+    }
+
+    #[cold]
+    fn dead_at(&self) -> Option<Instant> {
+        let timeout = self.config.timeout;
+        let (at, asked) = self.keepalive.dead_at(timeout)?;
+        Some(limited(at, asked, (timeout, self.config.max_write_time)))
     }
 
     fn check_alive(&mut self, now: Instant) {
@@ -249,7 +264,7 @@ impl Engine {
         }
     }
 
-    fn give_up(&mut self, cause: CloseCause, now: Instant) {
+    pub(super) fn give_up(&mut self, cause: CloseCause, now: Instant) {
         let (by, why) = self.farewell.cause().unwrap_or((ClosedBy::Local, cause));
         // Only a closing handshake can come too late; what this end failed for stays the cause.
         self.farewell.blame(by, if why == CloseCause::Handshake { cause } else { why });

@@ -20,6 +20,11 @@ enum Rule {
 /// Bytes of an origin that are told to the log.
 const LONGEST: usize = 256;
 
+/// Returns what a host begins with, which is ASCII.
+pub(super) fn brief(host: &str) -> &str {
+    host.get(..LONGEST).unwrap_or(host)
+}
+
 /// What stands for a page from a file, beside `null`.
 const FILE: &str = "file://";
 
@@ -86,7 +91,7 @@ impl OriginPolicy {
         let rejection = Rejection::forbidden(
             "pages of this Origin may not connect: the server's origin policy decides (RFC 6455 §10.2)",
         );
-        Err(rejection.comparing(format!("Origin {origin:?} with Host {:?}", request.host())))
+        Err(rejection.comparing(format!("Origin {origin:?} with Host {:?}", brief(request.host()))))
     }
 }
 

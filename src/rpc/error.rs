@@ -164,12 +164,16 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {
     }
 }
 
-/// So that a handler that calls its peer can give the failure on with `?`.
+/// So that a handler that calls its peer can give the failure on with `?`. The status of a call that was answered is given
+/// on as it is, with the text and the data that its callee has chosen; of others only what this end knows.
 impl<E: ServiceError> From<CallError<E>> for Status {
     fn from(error: CallError<E>) -> Self {
+        let code = error.code();
         match error {
             CallError::Status(status) => status,
-            other => Self::new(other.code(), other.to_string()),
+            // What a peer has said when it went is not for others.
+            CallError::Disconnected(_) => Self::new(code, "a call lost its connection"),
+            other => Self::new(code, other.to_string()),
         }
     }
 }
@@ -244,5 +248,19 @@ impl<'de> serde::Deserialize<'de> for Status {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (code, message) = <(i32, String)>::deserialize(deserializer)?;
         Ok(Self::new(Code::new(code), message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_has_said_when_it_went_is_not_given_on() {
+        for end in [End::Going("SECRET".into()), End::Here("SECRET".into())] {
+            let error = CallError::<Status>::Disconnected(Disconnected::new(true, &end));
+            assert!(error.to_string().contains("SECRET"));
+            assert_eq!(Status::from(error).to_string(), "UNAVAILABLE: a call lost its connection");
+        }
     }
 }

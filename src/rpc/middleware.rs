@@ -68,11 +68,13 @@ impl<'a> Next<'a> {
     /// Lets the call go on as [`run`](Self::run) does, and calls `observer` once when it ends, however it does: for what
     /// counts and measures calls. Behind `run` nothing is called when the middleware itself is dropped.
     ///
-    /// The code is `OK` or that of the status where there is an answer. Where the call is dropped it is `INTERNAL` after a
+    /// The code is `OK` or that of the status where there is an answer, which a handler that has blocked its thread may give
+    /// behind the deadline, when its caller has gone. Where the call is dropped it is `INTERNAL` after a
     /// panic of the handler, `DEADLINE_EXCEEDED` behind the deadline, `UNAVAILABLE` when the connection has ended, and
     /// else `CANCELLED`: by the caller, or because the caller's future was dropped.
     ///
-    /// Calls that are refused before any middleware sees them (unknown methods, arguments that do not fit, limits) are not
+    /// A call whose turn never came (its deadline passed, or its connection ended, before its handler was first polled), and
+    /// calls that are refused before any middleware sees them (unknown methods, arguments that do not fit, limits) are not
     /// among these; [`Stats`](crate::rpc::Stats) counts those over a limit.
     ///
     /// # Errors

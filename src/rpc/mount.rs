@@ -124,8 +124,8 @@ pub fn over<T>(io: T, role: Role, protocol: &Protocol, options: &SessionOptions,
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let doubled = router.doubled();
-    assert!(doubled.is_none(), "the router has the method {doubled:?} twice");
+    let doubled = router.doubled().unwrap_or_default();
+    assert!(doubled.is_empty(), "the router has the method {doubled:?} twice");
     let options = router.options.session_options(options);
     let (driver, connection) = Setup::bare(role, &options).start(Foreign(io), |session| {
         let (connection, conversation) = begin(session, role, protocol, Arc::new(router));

@@ -29,10 +29,17 @@ impl<F: FnOnce(Code)> Observer<F> {
 
     /// The call has ended with an answer or a failure.
     pub(crate) fn end<T>(mut self, result: Result<T, Status>) -> Result<T, Status> {
-        if let Some(tell) = self.tell.take() {
-            tell(result.as_ref().err().map_or(Code::OK, Status::code));
-        }
+        self.tell(result.as_ref().err().map_or(Code::OK, Status::code));
         result
+    }
+
+    /// Tells the code, once. A panic there is nobody's: the handler may have panicked already, and a second one would end
+    /// the process.
+    fn tell(&mut self, code: Code) {
+        let Some(tell) = self.tell.take() else { return };
+        if catch_unwind(AssertUnwindSafe(|| tell(code))).is_err() {
+            tracing::error!("an observer of calls panicked");
+        }
     }
 
     /// Finds out why a call is dropped.
@@ -51,11 +58,8 @@ impl<F: FnOnce(Code)> Observer<F> {
 
 impl<F: FnOnce(Code)> Drop for Observer<F> {
     fn drop(&mut self) {
-        let Some(tell) = self.tell.take() else { return };
-        let code = self.why();
-        // The handler may have panicked already, and a second one would end the process.
-        if catch_unwind(AssertUnwindSafe(|| tell(code))).is_err() {
-            tracing::error!("an observer of calls panicked");
+        if self.tell.is_some() {
+            self.tell(self.why());
         }
     }
 }

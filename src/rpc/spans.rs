@@ -59,10 +59,18 @@ pub(crate) fn served(method: &str, metadata: &Metadata) -> Span {
         rpc.response.status_code = Empty,
         traceparent = Empty,
     );
-    if let Some(traceparent) = metadata.traceparent() {
-        span.record("traceparent", shown(traceparent));
+    if let Some(traceparent) = metadata.traceparent().filter(|text| is_traceparent(text)) {
+        span.record("traceparent", traceparent);
     }
     span
+}
+
+/// Tells whether a peer's text is one of W3C Trace Context: `version-trace-parent-flags`, in hexadecimal digits.
+fn is_traceparent(text: &str) -> bool {
+    let fields = text
+        .split('-')
+        .map(|field| field.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(field.len()));
+    fields.eq([2, 32, 16, 2].map(Some))
 }
 
 /// Tells whether anybody may record spans of calls. Without one they are not even described, to the `log` crate neither.
@@ -103,6 +111,15 @@ mod tests {
         assert_eq!(shown("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
         let long = shown(&"é".repeat(1000));
         assert_eq!(long.chars().count(), SHOWN + 1);
+    }
+
+    #[test]
+    fn a_traceparent_is_what_the_specification_says() {
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for wrong in ["", "SECRET", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "00-SECRET-00-01"]
+        {
+            assert!(!is_traceparent(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl BoundServer {
     ///
     /// A handler that blocks its thread cannot be cut. Where the runtime has another thread that is free, this returns without it, a
     /// tenth of a second after the shutdown timeout, and a warning names its connection; the runtime itself still
-    /// waits for it when it ends ([`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout)). On a runtime of one
+    /// waits for it when it ends, and where the blocked thread is the one that looks at sockets and timers nothing goes on until
+    /// something wakes another: a call of [`stop`](ServerHandle::stop) from a thread of the system does, a signal does not ([`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout)). On a runtime of one
     /// thread nothing goes on until the handler does.
     ///
     /// Stopping closes the listener, answers 503 to those still in their handshake, sends every other

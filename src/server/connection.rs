@@ -4,7 +4,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -118,7 +118,8 @@ impl<T: Transport> Upgraded<T> {
     fn report(&mut self, ended: Option<(Outcome, Arc<Closed>)>) {
         let Some(conversation) = self.conversation.take() else { return };
         let sender = conversation.sender();
-        drop(conversation);
+        // What a handler holds is the application's, and so are its error and the hooks: one that panics takes no other along.
+        caught("a handler that is dropped", || drop(conversation));
         let (outcome, closed) = ended.unwrap_or_else(|| {
             let closed = sender.try_closed();
             (Outcome::Dropped, closed.unwrap_or_else(|| Arc::new(Closed::aborted())))
@@ -127,13 +128,22 @@ impl<T: Transport> Upgraded<T> {
         let peer = request.remote_addr();
         match &outcome {
             Outcome::Finished | Outcome::Dropped => {}
-            Outcome::Failed(error) => tracing::debug!(?peer, %error, "handler failed"),
+            Outcome::Failed(error) => {
+                caught("the error of a handler", || tracing::debug!(?peer, %error, "handler failed"));
+            }
             Outcome::Panicked(_) => tracing::error!(?peer, "handler panicked"),
         }
         events::ended(request, &outcome, &closed);
         for hook in &self.shared.settings.end_hooks {
-            hook(&End { request, outcome: &outcome, closed: &closed });
+            caught("an end hook", || hook(&End { request, outcome: &outcome, closed: &closed }));
         }
+    }
+}
+
+/// Runs what is the application's: a panic is told to the log, and to nobody else.
+fn caught(what: &str, run: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        tracing::error!("{what} panicked");
     }
 }
 

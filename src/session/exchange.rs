@@ -34,8 +34,6 @@ pub(crate) struct Outlook {
     /// The write half of the transport shut.
     pub(crate) shutdown: bool,
     pub(crate) phase: Phase,
-    /// Nothing more: the application has been told of the end, or is.
-    pub(crate) ended: bool,
 }
 
 impl Exchange {
@@ -100,7 +98,6 @@ impl Outlook {
             output: engine.has_output(),
             shutdown: engine.wants_shutdown(),
             phase: engine.phase(),
-            ended: engine.closed().is_some(),
         }
     }
 }

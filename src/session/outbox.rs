@@ -19,6 +19,9 @@ use crate::{
 /// empty messages reach the mark.
 const PLACE: usize = size_of::<Outgoing>();
 
+/// What a key counts beyond its bytes: its places in a table that may be half empty, and its allocation.
+const KEY: usize = 2 * size_of::<(Bytes, u64)>() + 32;
+
 /// Decides which messages go to the engine now, later, or never.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -191,7 +194,8 @@ impl Backlog {
         if let Some(older) = index.and_then(|index| self.kept.get_mut(index)) {
             self.kept_bytes = self.kept_bytes + kept.weight() - older.weight();
             self.dropped += 1;
-            *older = kept;
+            // Its key is the one that is in the table.
+            *older = Outgoing { key: older.key.take(), ..kept };
             return;
         }
         if let Some(key) = &kept.key {
@@ -218,7 +222,7 @@ impl Backlog {
 
 impl Outgoing {
     fn weight(&self) -> usize {
-        PLACE + self.message.len() + self.key.as_ref().map_or(0, Bytes::len)
+        PLACE + self.message.len() + self.key.as_ref().map_or(0, |key| KEY + key.len())
     }
 
     fn send(self, engine: &mut Engine) -> Offered {

@@ -112,6 +112,9 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         self.link.pace(message.len()).await;
+        if self.copies(&message) {
+            return Ok(());
+        }
         let offered = self.offer(None, message);
         taken(self.wait_for_room(offered).await)
     }
@@ -121,7 +124,8 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send), and [`SendErrorKind::Full`] when there is no room.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        taken(self.offer(None, message.into()))
+        let message = message.into();
+        if self.copies(&message) { Ok(()) } else { taken(self.offer(None, message)) }
     }
 
     /// Sends a message that a newer one of the same key may replace while it waits, under
@@ -140,6 +144,9 @@ impl Sender {
     ) -> Result<(), SendError> {
         let message = message.into();
         self.link.pace(message.len()).await;
+        if self.copies(&message) {
+            return Ok(());
+        }
         let offered = self.offer(Some(key.as_ref()), message);
         taken(self.wait_for_room(offered).await)
     }
@@ -153,7 +160,8 @@ impl Sender {
         key: impl AsRef<[u8]>,
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
-        taken(self.offer(Some(key.as_ref()), message.into()))
+        let message = message.into();
+        if self.copies(&message) { Ok(()) } else { taken(self.offer(Some(key.as_ref()), message)) }
     }
 
     /// Sends a value as one message that a newer one of the same key may replace while it waits, as
@@ -326,11 +334,14 @@ impl Sender {
         &self.link.options.converter
     }
 
+    /// Queues a small message by copying it, as most are.
+    #[inline]
+    fn copies(&self, message: &Message) -> bool {
+        self.link.copy(opcode_of(message), message.as_bytes())
+    }
+
     /// Offers a message once.
     fn offer(&self, key: Option<&[u8]>, message: Message) -> Offered {
-        if self.link.copy(opcode_of(&message), message.as_bytes()) {
-            return Offered::Taken;
-        }
         self.link.offer(Outgoing { key: key.map(Bytes::copy_from_slice), message, hints: self.hints })
     }
 

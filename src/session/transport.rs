@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    io::{self, IoSlice},
+    io::{self, IoSlice, Write},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -34,11 +34,66 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = bytes;
     }
+
+    /// Writes to the socket itself, whatever the runtime knows of it: for when the runtime ends, and nobody is told any
+    /// more that a socket takes bytes. An error where there is no such socket, where it takes nothing, and where there is
+    /// nothing to write.
+    fn write_past(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Transport for TcpStream {
     fn tcp(&self) -> Option<&TcpStream> {
         Some(self)
+    }
+
+    fn write_past(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Past(self).write_vectored(slices)
+    }
+}
+
+/// A socket past the runtime that it is registered with.
+struct Past<'a>(&'a TcpStream);
+
+impl Write for Past<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match socket2::SockRef::from(self.0).send_vectored(slices)? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            count => Ok(count),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes through TLS to the socket itself: what waits there first.
+#[cfg(feature = "tls")]
+fn write_tls<S: tokio_rustls::rustls::SideData>(
+    tcp: &TcpStream,
+    tls: &mut tokio_rustls::rustls::ConnectionCommon<S>,
+    slices: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    let empty = |tls: &mut tokio_rustls::rustls::ConnectionCommon<S>| {
+        while tls.wants_write() {
+            tls.write_tls(&mut Past(tcp))?;
+        }
+        io::Result::Ok(())
+    };
+    empty(tls)?;
+    match tls.writer().write_vectored(slices)? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        count => {
+            // It counts as written where it waits in TLS.
+            let _ = empty(tls);
+            Ok(count)
+        }
     }
 }
 
@@ -47,12 +102,22 @@ impl Transport for tokio_rustls::server::TlsStream<TcpStream> {
     fn tcp(&self) -> Option<&TcpStream> {
         Some(self.get_ref().0)
     }
+
+    fn write_past(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let (tcp, tls) = self.get_mut();
+        write_tls(tcp, tls, slices)
+    }
 }
 
 #[cfg(feature = "tls")]
 impl Transport for tokio_rustls::client::TlsStream<TcpStream> {
     fn tcp(&self) -> Option<&TcpStream> {
         Some(self.get_ref().0)
+    }
+
+    fn write_past(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let (tcp, tls) = self.get_mut();
+        write_tls(tcp, tls, slices)
     }
 }
 
@@ -75,6 +140,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Transport for Foreign<T> {
             .or_else(|| self.is::<tokio_rustls::client::TlsStream<TcpStream>>()?.tcp())
             .or_else(|| self.is::<tokio_rustls::server::TlsStream<TcpStream>>()?.tcp());
         tcp
+    }
+
+    fn write_past(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let any: &mut dyn Any = &mut self.0;
+        #[cfg(feature = "tls")]
+        {
+            use tokio_rustls::{TlsStream, client, server};
+            if let Some(stream) = any.downcast_mut::<client::TlsStream<TcpStream>>() {
+                return stream.write_past(slices);
+            }
+            if let Some(stream) = any.downcast_mut::<server::TlsStream<TcpStream>>() {
+                return stream.write_past(slices);
+            }
+            match any.downcast_mut::<TlsStream<TcpStream>>() {
+                Some(TlsStream::Client(stream)) => return stream.write_past(slices),
+                Some(TlsStream::Server(stream)) => return stream.write_past(slices),
+                None => {}
+            }
+        }
+        match any.downcast_mut::<TcpStream>() {
+            Some(stream) => stream.write_past(slices),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     #[cfg(unix)]

@@ -51,9 +51,22 @@ impl ConvertError {
     /// Builds an error from what a format's library says. Its text is serde's phrase without the values in it, such as
     /// "invalid type: string, expected u64", or what can be said of the kind; all that was said, up to 1 KiB, is the
     /// [`detail`](Self::detail).
+    ///
+    /// A text of the value's own type that begins as serde's do is taken for one of those: then up to 128 bytes behind
+    /// its last ", expected " are shown.
     pub fn of_format(kind: ConvertErrorKind, error: impl fmt::Display) -> Self {
+        Self::of_format_at(kind, error, "")
+    }
+
+    /// Does the same for what ends with a `place` in the payload, which is shown.
+    pub fn of_format_at(kind: ConvertErrorKind, error: impl fmt::Display, place: &str) -> Self {
         let detail = Brief(error).to_string();
-        Self::new(kind, words(kind, &detail)).with_detail(detail)
+        let said = detail.strip_suffix(place).unwrap_or(&detail);
+        let text = match (words(kind, said), place) {
+            (text, "") => text,
+            (text, place) => Cow::Owned(format!("{text}{place}")),
+        };
+        Self::new(kind, text).with_detail(detail)
     }
 
     /// Adds what may be looked at, but is neither logged nor sent.

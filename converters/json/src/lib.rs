@@ -139,7 +139,10 @@ impl ContentConverter for JsonConverter {
 #[cold]
 fn fault(guard: DecodeGuard, error: serde_json::Error) -> ConvertError {
     match error.is_data() {
-        true => guard.into_error(error),
+        true => {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            guard.into_error_at(&error, if error.line() == 0 { "" } else { &place })
+        }
         false => guard.into_error_saying(error.to_string(), error),
     }
 }

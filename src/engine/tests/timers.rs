@@ -283,3 +283,86 @@ fn time_without_end_never_comes() {
     client.wait(secs(1_000_000));
     assert_eq!(client.phase(), Phase::Draining);
 }
+
+#[test]
+fn close_waits_while_the_peer_still_sends_up_to_a_limit() {
+    let mut client = Solo::client();
+    client.engine.close(CloseReason::NORMAL, client.now);
+    client.flush();
+    for _ in 0..3 {
+        client.wait(ms(4900));
+        client.feed_frame(0x82, "more");
+        assert_eq!(client.phase(), Phase::Closing);
+    }
+    client.wait(ms(4999));
+    assert_eq!(client.phase(), Phase::Closing);
+    client.wait(ms(1));
+    assert_eq!((client.phase(), client.end().cause), (Phase::Done, CloseCause::CloseTimeout));
+
+    let mut client = Solo::client();
+    client.engine.close(CloseReason::NORMAL, client.now);
+    client.flush();
+    for _ in 0..59 {
+        client.wait(secs(1));
+        client.feed_frame(0x82, "more");
+    }
+    assert_eq!(client.phase(), Phase::Closing);
+    client.wait(secs(1));
+    assert_eq!(client.phase(), Phase::Done);
+}
+
+#[test]
+fn ping_is_not_late_while_what_was_sent_is_acknowledged() {
+    let mut server = Solo::server();
+    server.send(vec![7; 100_000].into()).unwrap();
+    server.write(60_000);
+    let id = server.engine.ping(server.now);
+    server.write(1);
+    assert!(id.is_some());
+    let mut missing = 60_000;
+    for _ in 0..12 {
+        // As a slow peer does, which reads and answers no ping.
+        server.now += secs(5);
+        missing -= 4_000;
+        server.engine.handle_timeout(server.now, || Some(missing));
+        server.write(4_000);
+        missing += 3_000;
+        assert_eq!(server.phase(), Phase::Open);
+    }
+}
+
+#[test]
+fn connection_that_is_dropped_while_it_closes_was_aborted() {
+    let mut server = Solo::server();
+    server.engine.close(CloseReason::NORMAL, server.now);
+    server.flush();
+    server.engine.abort(server.now);
+    assert_eq!(server.end().cause, CloseCause::Aborted);
+}
+
+#[test]
+fn verdict_that_is_on_its_way_to_a_slow_peer_has_the_time_of_a_write() {
+    for draining in [false, true] {
+        let mut server = Solo::server();
+        server.send(vec![7; 10_000].into()).unwrap();
+        server.write(5_000);
+        server.feed([0x83, 0x80]);
+        if draining {
+            server.flush();
+        } else {
+            server.write(1);
+        }
+        let phase = server.phase();
+        assert_eq!(phase, if draining { Phase::Draining } else { Phase::Failing });
+        // Acknowledged nine seconds apart.
+        let mut missing = 10_000;
+        for _ in 0..3 {
+            for _ in 0..9 {
+                server.now += secs(1);
+                server.engine.handle_timeout(server.now, || Some(missing));
+                assert_eq!(server.phase(), phase);
+            }
+            missing -= 3_000;
+        }
+    }
+}

@@ -82,6 +82,12 @@ impl DecodeGuard {
         self.verdict.into_error(error, |error| ConvertError::of_format(ConvertErrorKind::Decode, error))
     }
 
+    /// Builds the error as [`into_error`](Self::into_error) does, of what ends with a `place` in the payload, which is shown.
+    pub fn into_error_at(self, error: impl fmt::Display, place: &str) -> ConvertError {
+        self.verdict
+            .into_error(error, |error| ConvertError::of_format_at(ConvertErrorKind::Decode, error, place))
+    }
+
     /// Builds the error as [`into_error`](Self::into_error) does, for what is known to hold no value of the payload: unless
     /// a verdict was passed, `text` is shown.
     pub fn into_error_saying(

@@ -23,6 +23,7 @@ mod nesting;
 mod numbers;
 mod prefix;
 mod random;
+mod secrets;
 mod shapes;
 mod transport;
 mod values;
@@ -42,6 +43,7 @@ pub use nesting::*;
 pub use numbers::*;
 pub use prefix::*;
 pub use random::*;
+pub use secrets::*;
 pub use shapes::*;
 pub use transport::*;
 
@@ -97,6 +99,7 @@ macro_rules! converter_suite {
             arrays_longer_than_the_tuple_are_refused
             errors_of_the_value_itself_are_kept
             error_texts_quote_no_values
+            values_that_look_like_words_are_not_quoted
 
             containers_nest_64_deep
             variants_nest_64_deep

@@ -1,28 +1,24 @@
-//! Moves bytes between a transport and the engine. The only file that reads and writes a socket.
+//! Moves bytes between a transport and the engine. The only module that reads and writes a socket.
+
+mod last;
+mod reading;
 
 use std::{
-    io::{self, ErrorKind::UnexpectedEof, IoSlice},
-    mem,
+    io::{self, IoSlice},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     thread,
     time::Instant,
 };
 
-use bytes::{Buf, BytesMut};
-use tokio::io::ReadBuf;
+use bytes::BytesMut;
 
 use crate::{
     engine::{Engine, Phase, TURN},
     session::{
-        clock,
-        exchange::{Exchange, Outlook},
-        link::Link,
-        ration::Ration,
-        read_buffer::{self, SCRATCH},
-        timer::Timer,
+        clock, exchange::Exchange, link::Link, ration::Ration, state::State, timer::Timer,
         transport::Transport,
     },
 };
@@ -31,8 +27,6 @@ use crate::{
 const TURN_BYTES: usize = 256 * 1024;
 /// What a read or a write counts at least, in bytes: so 64 of them are a turn as well.
 const CALL: usize = TURN_BYTES / 64;
-/// How many turns of bytes a driver writes when it is dropped.
-const LAST_TURNS: usize = 16;
 /// How many slices one vectored write has.
 const SLICES: usize = 16;
 
@@ -62,6 +56,8 @@ pub(crate) struct Driver<T: Transport> {
     listening: bool,
     shut: bool,
     unflushed: bool,
+    /// Whether the handler was polled for the end before the peer had taken the Close frame.
+    told: bool,
     /// Why the transport takes no more bytes; what the peer had said before is still read.
     broken: Option<io::ErrorKind>,
     /// Bytes moved since the last rest, and more for those moved in small portions.
@@ -87,20 +83,10 @@ impl<T: Transport> Driver<T> {
             listening: false,
             shut: false,
             unflushed: false,
+            told: false,
             broken: None,
             moved: 0,
             events: 0,
-        }
-    }
-
-    /// Writes what the transport takes at once, unless the connection was to be cut; others may go on sending meanwhile.
-    fn write_last(&mut self) {
-        let (mut cx, now) = (Context::from_waker(Waker::noop()), clock::now());
-        self.collect(&cx, now);
-        let mut turns = 0..LAST_TURNS;
-        while turns.next().is_some() && self.exchange.outlook.phase != Phase::Done && self.write(&mut cx, now)
-        {
-            self.rest();
         }
     }
 
@@ -127,7 +113,7 @@ impl<T: Transport> Driver<T> {
     #[inline]
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
-        let before = self.exchange.outlook;
+        let phase = self.exchange.outlook.phase;
         let wrote = self.write(cx, now);
         let read = self.read(cx, now);
         self.give_up_broken(read, cx, now);
@@ -136,7 +122,7 @@ impl<T: Transport> Driver<T> {
             return Turn::Done;
         }
         // A write leaves the handler nothing to do, unless somebody waits for it, who was woken.
-        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(before, cx, now) }
+        if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(phase, cx, now) }
     }
 
     fn look<R>(&mut self, cx: &Context<'_>, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
@@ -217,94 +203,6 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Takes what is left of the last read, or reads once; tells whether anything came.
-    #[inline]
-    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        self.listening = false;
-        if let Some(ration) = &mut self.ration {
-            ration.begin();
-        }
-        if !self.exchange.outlook.bytes && self.link.is_touched() {
-            self.look(cx, now, |_| ());
-        }
-        if self.eof || !self.exchange.outlook.bytes {
-            return false;
-        }
-        if !self.carry.is_empty() {
-            let mut carry = mem::take(&mut self.carry);
-            let taken = self.hand_over(&mut carry, cx, now);
-            if taken < carry.len() {
-                carry.advance(taken);
-                self.carry = carry;
-            }
-            return taken > 0;
-        }
-        let limit = self.limit(now);
-        self.read_through(cx, limit, now)
-    }
-
-    /// Returns how many bytes may be read at once.
-    #[inline]
-    fn limit(&mut self, now: Instant) -> usize {
-        let keeps = matches!(self.exchange.outlook.phase, Phase::Open | Phase::Closing);
-        match &mut self.ration {
-            Some(ration) if keeps => ration.limit(&self.link.account, SCRATCH, now),
-            // What comes is dropped, or nobody is asked.
-            _ => SCRATCH,
-        }
-    }
-
-    /// Reads through the thread's buffer.
-    #[inline(never)]
-    fn read_through(&mut self, cx: &mut Context<'_>, limit: usize, now: Instant) -> bool {
-        limit > 0 && read_buffer::with(limit, |buffer| self.read_into(cx, buffer, now))
-    }
-
-    fn read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8], now: Instant) -> bool {
-        let mut buffer = ReadBuf::new(buffer);
-        let read = match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
-            // The end of TCP without that of TLS in front of it.
-            Poll::Ready(Err(error)) if error.kind() == UnexpectedEof => Poll::Ready(Ok(())),
-            read => read,
-        };
-        match read {
-            Poll::Pending => {
-                self.listening = true;
-                return false;
-            }
-            Poll::Ready(Err(error)) => self.look(cx, now, |engine| engine.handle_error(error.kind(), now)),
-            Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                self.eof = true;
-                self.look(cx, now, |engine| engine.handle_eof(now));
-            }
-            Poll::Ready(Ok(())) => {
-                let bytes = buffer.filled_mut();
-                self.moved += bytes.len().max(CALL);
-                let taken = self.hand_over(bytes, cx, now);
-                self.carry.extend_from_slice(bytes.get(taken..).unwrap_or_default());
-            }
-        }
-        true
-    }
-
-    /// Hands bytes to the engine; returns how many were taken.
-    fn hand_over(&mut self, bytes: &mut [u8], cx: &Context<'_>, now: Instant) -> usize {
-        let mut state = self.link.look();
-        let (before, carried) = (state.engine.received(), state.carried);
-        let taken = match &mut self.ration {
-            Some(ration) => ration.feed(&mut state, &self.link.account, bytes, now),
-            None => state.engine.handle_bytes(bytes, now),
-        };
-        // Bytes that are left keep the whole buffer.
-        let left = bytes.len() - taken;
-        state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
-        self.events += state.engine.received().wrapping_sub(before) as usize;
-        let wakes = self.exchange.meet(&mut state, cx, now);
-        drop(state);
-        self.link.announce(wakes);
-        taken
-    }
-
     #[inline]
     fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.shut || !self.exchange.outlook.shutdown {
@@ -321,9 +219,9 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Waits for the next deadline, unless there is something to do now: for this, or for the handler, which does not
-    /// know yet of a phase that is not the one `before` this turn, or of the end.
+    /// know yet of a phase that is not the one `before` this turn, or of an end that the peer has not taken.
     #[inline]
-    fn park(&mut self, before: Outlook, cx: &mut Context<'_>, now: Instant) -> Turn {
+    fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
         let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
         let wakes = self.exchange.collect(&mut state, cx, now);
@@ -331,8 +229,8 @@ impl<T: Transport> Driver<T> {
         let starved = self.ration.as_ref().is_some_and(|ration| ration.is_starved());
         let readable = !self.eof && !self.listening && outlook.bytes && !starved;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
-        let news = outlook.phase != before.phase || outlook.ended != before.ended;
-        let idle = !readable && !writable && !news;
+        let ends = outlook.phase == Phase::Failing && tells_end(&mut self.told, &state);
+        let idle = !readable && !writable && outlook.phase == before && !ends;
         let mut deadline = None;
         state.note_taken(&self.link.account);
         state.engine.set_starved(starved);
@@ -363,6 +261,14 @@ impl<T: Transport> Driver<T> {
         self.timer.reset(state.engine.poll_timeout());
         Turn::Again
     }
+}
+
+/// Tells whether the handler is to hear of the end that has come, once.
+#[cold]
+fn tells_end(told: &mut bool, state: &State) -> bool {
+    let ends = !*told && state.engine.closed().is_some();
+    *told |= ends;
+    ends
 }
 
 impl<T: Transport> Drop for Driver<T> {
