@@ -120,7 +120,7 @@ fn what_the_system_was_not_given_yet_leaves_too() {
         for _ in 0..5 {
             let heard = heard_of(secure, |session| async move {
                 session.send("first").await.unwrap();
-                for len in [100_000, 100_000, 40_000] {
+                for len in [300_000, 300_000, 40_000] {
                     session.send(vec![7; len]).await.unwrap();
                 }
                 session.send("last").await.unwrap();

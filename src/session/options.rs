@@ -66,7 +66,7 @@ pub struct Limits {
     /// Time for a message to arrive whole, from its first byte on; `None` for no bound. Default: 2 min.
     pub max_message_time: Option<Duration>,
     /// Bytes that the system may hold unsent on TCP before it takes no more (`TCP_NOTSENT_LOWAT`); `None` leaves that to
-    /// the system. Default: 128 KiB.
+    /// the system. Default: 512 KiB.
     pub max_unsent: Option<u32>,
     /// Bytes of accepted and unsent messages above which `send` waits. Default: 64 KiB.
     pub soft_mark: usize,
@@ -101,7 +101,7 @@ impl Default for Limits {
             max_write_time: Some(Duration::from_secs(5 * 60)),
             message_timeout: Some(Duration::from_secs(30)),
             max_message_time: Some(Duration::from_secs(2 * 60)),
-            max_unsent: Some(128 * 1024),
+            max_unsent: Some(512 * 1024),
             soft_mark: 64 * 1024,
             hard_mark: 1024 * 1024,
             receive_queue: 64 * 1024,
@@ -225,7 +225,7 @@ impl SessionOptions {
 
     /// Limits the bytes that the system holds unsent on TCP (`TCP_NOTSENT_LOWAT`, on Linux and Android): more waits in
     /// the session, where its limits count and control frames pass it. `None` leaves that to the system, which takes
-    /// megabytes. Default: 128 KiB.
+    /// megabytes. Default: 512 KiB.
     #[must_use]
     pub fn max_unsent(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.limits.max_unsent = bytes.into();
