@@ -64,11 +64,12 @@ impl BoundServer {
     /// Serves until the [handle](Self::handle) stops it. What goes wrong with a connection ends that
     /// connection, so there is nothing this call could fail with.
     ///
-    /// A handler that blocks its thread cannot be cut. Where the runtime has another thread that is free, this returns without it, a
-    /// tenth of a second after the shutdown timeout, and a warning names its connection; the runtime itself still
-    /// waits for it when it ends, and where the blocked thread is the one that looks at sockets and timers nothing goes on until
-    /// something wakes another: a call of [`stop`](ServerHandle::stop) from a thread of the system does, a signal does not ([`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout)). On a runtime of one
-    /// thread nothing goes on until the handler does.
+    /// A handler that blocks its thread cannot be cut. Where another thread of the runtime is free, this returns without it
+    /// a tenth of a second after the shutdown timeout, and a warning names its connection; the runtime still waits for it
+    /// when it ends ([`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout)). If the blocked thread was
+    /// the one that looks at sockets and timers, nothing goes on until another one wakes: a call of
+    /// [`stop`](ServerHandle::stop) from outside of the runtime wakes one, a signal does not. On a runtime of one thread
+    /// nothing goes on until the handler does.
     ///
     /// Stopping closes the listener, answers 503 to those still in their handshake, sends every other
     /// client a Close frame with 1001, lets the handlers come to their end, and cuts what is left after
