@@ -1,6 +1,6 @@
 //! Which hosts a server answers for. Knows no route.
 
-use super::{Rejection, Request, host::HostPort, origin::brief};
+use super::{Rejection, Request, host::HostPort, rejection::brief};
 
 /// The hosts that requests may ask for; a request for another one gets 421.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,10 @@ impl Hosts {
         if self.0.is_empty() || self.0.iter().any(is_known) {
             return Ok(());
         }
-        Err(Rejection::misdirected().comparing(format!("Host {:?} with {:?}", brief(request.host()), self.0)))
+        Err(Rejection::misdirected().comparing(format!(
+            "Host {:?} with {:?}",
+            String::from_utf8_lossy(brief(request.host().as_bytes())),
+            self.0
+        )))
     }
 }

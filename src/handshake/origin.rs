@@ -1,6 +1,6 @@
 //! Which web pages may open sessions. Knows origins and the host that was asked for, nothing else of the request.
 
-use super::{Rejection, Request, host::HostPort};
+use super::{Rejection, Request, host::HostPort, rejection::brief};
 
 /// Which web pages may open a session (RFC 6455 §10.2). Anything that isn't allowed gets 403 before user code runs.
 ///
@@ -15,14 +15,6 @@ enum Rule {
     SameHost,
     Any,
     Only(Vec<String>),
-}
-
-/// Bytes of an origin that are told to the log.
-const LONGEST: usize = 256;
-
-/// Returns what a host begins with, which is ASCII.
-pub(super) fn brief(host: &str) -> &str {
-    host.get(..LONGEST).unwrap_or(host)
 }
 
 /// What stands for a page from a file, beside `null`.
@@ -87,11 +79,14 @@ impl OriginPolicy {
         if allowed {
             return Ok(());
         }
-        let origin = String::from_utf8_lossy(value.get(..LONGEST).unwrap_or(value));
+        let origin = String::from_utf8_lossy(brief(value));
         let rejection = Rejection::forbidden(
             "pages of this Origin may not connect: the server's origin policy decides (RFC 6455 §10.2)",
         );
-        Err(rejection.comparing(format!("Origin {origin:?} with Host {:?}", brief(request.host()))))
+        Err(rejection.comparing(format!(
+            "Origin {origin:?} with Host {:?}",
+            String::from_utf8_lossy(brief(request.host().as_bytes()))
+        )))
     }
 }
 

@@ -24,6 +24,14 @@ use crate::extension::ExtensionOffer;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rejection(Box<Inner>);
 
+/// Bytes of a header's value that are told to the log.
+const LONGEST: usize = 256;
+
+/// Returns what a header's value begins with, for [`comparing`](Rejection::comparing).
+pub(super) fn brief(value: &[u8]) -> &[u8] {
+    value.get(..LONGEST).unwrap_or(value)
+}
+
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
     status: StatusCode,

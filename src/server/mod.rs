@@ -65,8 +65,8 @@ impl Server {
     /// Runs `handler` for each connection to a path.
     ///
     /// A path is compared as the request has it, and nothing in it is decoded before: `/%61` is another one than `/a`, for
-    /// [`route_hook`](Self::route_hook) too. It may hold parameters: `/chat/{room}` matches one segment, `/files/{*rest}` the whole rest;
-    /// [`Request::param`](crate::handshake::Request::param) returns them. When the handler returns, the
+    /// [`route_hook`](Self::route_hook) too. It may hold parameters: `/chat/{room}` matches one segment, `/files/{*rest}`
+    /// the whole rest; [`Request::param`](crate::handshake::Request::param) returns them. When the handler returns, the
     /// connection is closed: with 1000, or with 1011 after an error. A path that is malformed or doubled
     /// is reported by [`bind`](Self::bind).
     #[must_use]
@@ -132,9 +132,10 @@ impl Server {
     }
 
     /// Names the hosts that requests may ask for, each as `host` for any port or as `host:port`; a request for another
-    /// one gets 421. A request without a port asks for 443 on TLS, and for 80 without. Against DNS rebinding: a page whose host was made to mean this server passes the origin policy of
-    /// the same host, because both are the page's. A server that only listens on an address of its own machine or network
-    /// should have it. Called again it adds more; without any host in it every one is served, which is the default. What is malformed is reported by [`bind`](Self::bind).
+    /// one gets 421. A request without a port asks for 443 on TLS, and for 80 without. Against DNS rebinding: a page whose
+    /// host was made to mean this server passes the origin policy of the same host, because both are the page's. A server
+    /// that only listens on an address of its own machine or network should have it. Called again it adds more; without any
+    /// host in it every one is served, which is the default. What is malformed is reported by [`bind`](Self::bind).
     #[must_use]
     pub fn hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
         for host in hosts {

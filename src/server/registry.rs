@@ -63,7 +63,7 @@ impl Registry {
     pub(crate) fn close_all(&self, reason: &CloseReason) {
         let mut state = self.lock();
         state.closing = Some(reason.clone());
-        let sessions: Vec<Sender> = state.sessions.iter().map(|(_, session)| session.clone()).collect();
+        let sessions = state.all();
         drop(state);
         self.stop.notify_waiters();
         for session in sessions {
@@ -73,7 +73,7 @@ impl Registry {
 
     /// Names the sessions that are still there to the log.
     pub(crate) fn name_all(&self) {
-        let sessions: Vec<Sender> = self.lock().sessions.iter().map(|(_, session)| session.clone()).collect();
+        let sessions = self.lock().all();
         for session in sessions {
             events::left(session.request());
         }
@@ -81,6 +81,13 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Returns senders into all sessions, to be used without the lock.
+    fn all(&self) -> Vec<Sender> {
+        self.sessions.iter().map(|(_, session)| session.clone()).collect()
     }
 }
 

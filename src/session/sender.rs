@@ -360,11 +360,7 @@ impl Sender {
         };
         let offered = match self.link.copy(opcode, &buffer) {
             true => Offered::Taken,
-            false => {
-                let message = message_of(opcode, PayloadBuffer::copy(&buffer));
-                let key = key.map(Bytes::copy_from_slice);
-                self.link.offer(Outgoing { key, message, hints: self.hints })
-            }
+            false => self.offer(key, message_of(opcode, PayloadBuffer::copy(&buffer))),
         };
         if buffer.capacity() <= KEPT {
             ENCODE_BUFFER.set(buffer);

@@ -95,9 +95,7 @@ impl DecodeGuard {
         text: impl Into<Cow<'static, str>>,
         error: impl fmt::Display,
     ) -> ConvertError {
-        self.verdict.into_error(error, |error| {
-            ConvertError::new(ConvertErrorKind::Decode, text).with_detail(error.to_string())
-        })
+        self.verdict.into_error_saying(ConvertErrorKind::Decode, text, error)
     }
 }
 

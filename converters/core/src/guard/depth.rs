@@ -1,6 +1,6 @@
 //! How deep a value may nest, and what was refused so far. Knows neither serializers nor deserializers.
 
-use std::{cell::Cell, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 use super::brief::Brief;
 use crate::{ConvertError, ConvertErrorKind};
@@ -110,6 +110,17 @@ impl Verdict {
             }
             None => otherwise(error),
         }
+    }
+
+    /// Builds the error for a conversion that failed of which `text` may be shown: it holds no value of the payload.
+    #[cold]
+    pub(super) fn into_error_saying(
+        self,
+        otherwise: ConvertErrorKind,
+        text: impl Into<Cow<'static, str>>,
+        error: impl fmt::Display,
+    ) -> ConvertError {
+        self.into_error(error, |error| ConvertError::new(otherwise, text).with_detail(error.to_string()))
     }
 }
 

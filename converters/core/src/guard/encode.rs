@@ -51,9 +51,7 @@ impl EncodeGuard {
         text: impl Into<Cow<'static, str>>,
         error: impl fmt::Display,
     ) -> ConvertError {
-        self.verdict.into_error(error, |error| {
-            ConvertError::new(ConvertErrorKind::Encode, text).with_detail(error.to_string())
-        })
+        self.verdict.into_error_saying(ConvertErrorKind::Encode, text, error)
     }
 }
 
