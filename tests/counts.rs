@@ -143,19 +143,19 @@ async fn run(warm: usize, bursts: usize, echoes: bool) -> Cost {
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_16_echoes_leaves_in_one_write() {
-    let cost = run(4, 100, true).await;
+    let cost = run(8, 100, true).await;
     assert_eq!(cost.writes, 100, "for 1600 echoes: 0.0625 a message");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_small_message_received_costs_one_allocation() {
-    let cost = run(4, 100, false).await;
+    let cost = run(8, 100, false).await;
     assert!(cost.allocations <= 1600, "{} allocations for 1600 messages", cost.allocations);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_small_message_echoed_costs_no_second_allocation() {
-    let cost = run(4, 100, true).await;
+    let cost = run(8, 100, true).await;
     // One more is the timer, which is set when the driver rests for the first time.
     assert!(cost.allocations <= 1601, "{} allocations for 1600 echoes", cost.allocations);
 }

@@ -12,7 +12,8 @@ pub(crate) struct Keepalive {
     last_id: u32,
     /// The last ping that was answered.
     answered: u32,
-    round_trip: Duration,
+    /// In nanoseconds.
+    round_trip: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ struct Ping {
 impl Keepalive {
     /// Begins to watch.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { last_received: now, outstanding: None, last_id: 0, answered: 0, round_trip: Duration::ZERO }
+        Self { last_received: now, outstanding: None, last_id: 0, answered: 0, round_trip: 0 }
     }
 
     /// Notes that bytes came, or that this end is not listening.
@@ -88,13 +89,13 @@ impl Keepalive {
             self.answered = ping.id;
             // A clock that did not move between the two has only told that it was short.
             let time = now.saturating_duration_since(ping.left.unwrap_or(ping.asked));
-            self.round_trip = time.max(Duration::from_nanos(1));
+            self.round_trip = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
         }
     }
 
     /// Returns the last ping that was answered, with its round-trip time.
     pub(crate) fn answered(&self) -> Option<(u32, Duration)> {
-        (self.answered != 0).then_some((self.answered, self.round_trip))
+        (self.answered != 0).then_some((self.answered, Duration::from_nanos(self.round_trip)))
     }
 
     /// Returns when the peer counts as dead, and when it was asked for a sign of life; `None` while no ping is unanswered

@@ -2,6 +2,7 @@
 //! Knows no socket, no runtime and no clock of its own.
 
 mod acknowledged;
+mod batch;
 mod close_state;
 mod closed;
 mod collector;
@@ -14,6 +15,7 @@ mod inbox;
 mod keepalive;
 mod receive;
 mod send;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod timeout;
@@ -36,12 +38,14 @@ use crate::{
     message::Assembler,
 };
 
+pub(crate) use batch::{Batch, SCRATCH};
 pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
 pub(crate) use config::{EngineConfig, LONGEST, ping_interval};
 pub(crate) use inbox::{Event, TURN, keep_drained};
 pub use send::FrameRefused;
 pub(crate) use send::SendRefused;
+pub(crate) use settle::Unsettled;
 
 /// The protocol side of one connection.
 ///
@@ -172,7 +176,7 @@ impl Engine {
     }
 
     /// Returns the limits and times in force.
-    pub(crate) fn config(&self) -> &EngineConfig {
+    pub(crate) fn config(&self) -> &Arc<EngineConfig> {
         &self.config
     }
 

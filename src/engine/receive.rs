@@ -23,10 +23,7 @@ impl Engine {
     /// the inbox got full. A peer's fault never fails this call; it closes the connection.
     pub(crate) fn handle_bytes(&mut self, input: &mut [u8], now: Instant) -> usize {
         if !input.is_empty() {
-            self.keepalive.heard(now);
-            if self.inbox.take_was_full() {
-                self.excuse_silence(now);
-            }
+            self.hear(now);
         }
         let mut taken = 0;
         while let Some(rest) = input.get_mut(taken..).filter(|rest| !rest.is_empty()) {
@@ -47,6 +44,15 @@ impl Engine {
             }
         }
         taken
+    }
+
+    /// Takes note that bytes came.
+    #[inline]
+    pub(super) fn hear(&mut self, now: Instant) {
+        self.keepalive.heard(now);
+        if self.inbox.take_was_full() {
+            self.excuse_silence(now);
+        }
     }
 
     /// Takes note that the peer sends no more bytes.

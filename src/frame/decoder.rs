@@ -35,8 +35,18 @@ pub(crate) struct Piece<'a> {
 impl Decoder {
     /// Builds a decoder for one end; `rsv` are the bits that extensions have claimed.
     pub(crate) fn new(role: Role, rsv: Rsv, max_frame_size: u64) -> Self {
-        let rules = HeaderRules { expect_mask: role == Role::Server, rsv, max_len: max_frame_size };
-        Self { rules, head: [0; MAX_HEADER], head_len: 0, frame: None }
+        Self {
+            rules: HeaderRules::new(role, rsv, max_frame_size),
+            head: [0; MAX_HEADER],
+            head_len: 0,
+            frame: None,
+        }
+    }
+
+    /// Tells whether a frame has begun and not ended.
+    #[inline]
+    pub(crate) fn is_inside(&self) -> bool {
+        self.frame.is_some() || self.head_len > 0
     }
 
     /// Changes the limit, from the next header on.

@@ -10,7 +10,7 @@ pub(crate) type MaskSource = fn() -> [u8; 4];
 pub(crate) const BY_REFERENCE: usize = 8 * 1024;
 
 /// Writes frames for one end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Encoder {
     mask: Option<MaskSource>,
 }

@@ -1,6 +1,6 @@
 //! The header of a frame (RFC 6455 §5.2), and the rules that need no payload byte. Knows no payload.
 
-use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Rsv};
+use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Role, Rsv};
 
 /// The longest header: two bytes, eight of length, four of masking key.
 pub(crate) const MAX_HEADER: usize = 14;
@@ -29,6 +29,13 @@ pub(crate) struct HeaderRules {
     pub(crate) expect_mask: bool,
     pub(crate) rsv: Rsv,
     pub(crate) max_len: u64,
+}
+
+impl HeaderRules {
+    /// Builds the rules for what one end receives; `rsv` are the bits that extensions have claimed.
+    pub(crate) fn new(role: Role, rsv: Rsv, max_len: u64) -> Self {
+        Self { expect_mask: role == Role::Server, rsv, max_len }
+    }
 }
 
 const SECTION: &str = "RFC 6455 §5.2";

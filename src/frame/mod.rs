@@ -10,20 +10,20 @@ mod opcode;
 mod role;
 mod rsv;
 mod spares;
+mod whole_frame;
 mod write_queue;
 
 pub use close::{CloseCode, CloseReason};
 pub(crate) use decoder::{Decoder, Piece};
 pub(crate) use encoder::{BY_REFERENCE, Encoder, MaskSource};
 pub use error::ProtocolError;
-#[cfg(feature = "internals")]
-pub(crate) use header::HeaderRules;
-pub(crate) use header::{FrameHeader, MAX_HEADER};
+pub(crate) use header::{FrameHeader, HeaderRules, MAX_HEADER};
 pub(crate) use mask::apply_mask;
 pub use opcode::OpCode;
 pub use role::Role;
 pub use rsv::Rsv;
 pub(crate) use spares::Spares;
+pub(crate) use whole_frame::WholeFrame;
 pub(crate) use write_queue::{Lane, WriteQueue, Written};
 
 use bytes::Bytes;

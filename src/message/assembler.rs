@@ -179,7 +179,8 @@ impl Payload {
 }
 
 /// Builds the message of a single frame.
-fn whole(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
+#[inline]
+pub(crate) fn whole(opcode: OpCode, payload: Bytes) -> Result<Message, ProtocolError> {
     match opcode {
         OpCode::Text => Utf8Bytes::try_from(payload).map(Message::Text).map_err(|_| NOT_UTF8),
         _ => Ok(Message::Binary(payload)),

@@ -4,6 +4,6 @@ mod assembler;
 mod fragment_count;
 mod fragments;
 
-pub(crate) use assembler::Assembler;
+pub(crate) use assembler::{Assembler, whole};
 pub(crate) use fragment_count::FragmentCount;
 pub(crate) use fragments::{Fragments, opcode_of};

@@ -1,9 +1,9 @@
 //! What a driver and the engine tell each other while the driver has the lock. Knows no transport.
 
-use std::{mem, task::Context, time::Instant};
+use std::{mem, sync::Arc, time::Instant};
 
 use crate::{
-    engine::{Engine, Phase},
+    engine::{Engine, EngineConfig, Phase, Unsettled},
     frame::{WriteQueue, Written},
     session::{
         link::Link,
@@ -18,6 +18,10 @@ pub(crate) struct Exchange {
     pub(crate) writing: WriteQueue,
     /// What has left, and the engine does not know of yet.
     written: Written,
+    /// What was done without the engine since.
+    pub(crate) unsettled: Unsettled,
+    /// The engine's limits when they last met.
+    pub(crate) config: Option<Arc<EngineConfig>>,
     /// What the engine wanted when they last met.
     pub(crate) outlook: Outlook,
     /// How much its extensions have worked since the driver last rested, in bytes that are moved.
@@ -33,6 +37,8 @@ pub(crate) struct Outlook {
     pub(crate) output: bool,
     /// The write half of the transport shut.
     pub(crate) shutdown: bool,
+    /// Nothing, for as long as whole messages come, and the handler beside the driver receives.
+    pub(crate) lends: bool,
     pub(crate) phase: Phase,
 }
 
@@ -44,56 +50,67 @@ impl Exchange {
     }
 
     /// Lets the engine act, tells it what has left, and wakes whom that concerns.
-    pub(crate) fn look<R>(
-        &mut self,
-        link: &Link,
-        cx: &Context<'_>,
-        now: Instant,
-        act: impl FnOnce(&mut Engine) -> R,
-    ) -> R {
+    pub(crate) fn look<R>(&mut self, link: &Link, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
         let mut state = link.look();
+        self.settle(link, &mut state, now);
         let result = act(&mut state.engine);
-        let wakes = self.meet(&mut state, cx, now);
+        let wakes = self.meet(link, &mut state, now);
         drop(state);
         link.announce(wakes);
         result
     }
 
     /// Tells the engine what has left, behind something that came; returns who is to be woken.
-    pub(crate) fn meet(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
-        let news = News { progress: true, ..self.tell(state, now) };
-        self.part(state, news, cx)
+    pub(crate) fn meet(&mut self, link: &Link, state: &mut State, now: Instant) -> Wakes {
+        let news = News { progress: true, ..self.tell(link, state, now) };
+        self.part(state, news)
     }
 
     /// Tells the engine what has left, and takes what is to be written, or gives back what could not be; returns who is
     /// to be woken. The handler must have been polled since the engine was handed bytes: its replies belong before a
     /// Close frame that those bring about.
-    pub(crate) fn collect(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wakes {
-        let news = self.tell(state, now);
+    pub(crate) fn collect(&mut self, link: &Link, state: &mut State, now: Instant) -> Wakes {
+        let news = self.tell(link, state, now);
         self.worked += state.engine.take_worked();
         match self.writing.is_empty() {
             true => state.engine.poll_output(&mut self.writing, now),
             false => state.engine.take_back(&mut self.writing),
         }
-        self.part(state, news, cx)
+        self.part(state, news)
     }
 
-    fn tell(&mut self, state: &mut State, now: Instant) -> News {
+    /// Tells the engine what was done without it.
+    #[inline]
+    pub(crate) fn settle(&mut self, link: &Link, state: &mut State, now: Instant) {
+        if self.unsettled != Unsettled::default() {
+            state.engine.settle(mem::take(&mut self.unsettled), now);
+        }
+        link.settle();
+    }
+
+    fn tell(&mut self, link: &Link, state: &mut State, now: Instant) -> News {
+        self.settle(link, state, now);
         let closing = state.close_abandoned();
         let progress = self.written.total > 0;
         let room = progress && state.written(mem::take(&mut self.written), now);
         News { room, progress, closing }
     }
 
-    fn part(&mut self, state: &mut State, news: News, cx: &Context<'_>) -> Wakes {
-        self.outlook = Outlook::of(&state.engine);
-        state.wakes(news, cx)
+    fn part(&mut self, state: &mut State, news: News) -> Wakes {
+        self.outlook = Outlook::of(state);
+        let config = state.engine.config();
+        if !self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
+            self.config = Some(Arc::clone(config));
+        }
+        state.wakes(news)
     }
 }
 
 impl Outlook {
-    fn of(engine: &Engine) -> Self {
+    fn of(state: &State) -> Self {
+        let engine = &state.engine;
         Self {
+            lends: state.receives_in_handler && engine.lends(),
             bytes: engine.wants_bytes(),
             output: engine.has_output(),
             shutdown: engine.wants_shutdown(),

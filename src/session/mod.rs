@@ -1,6 +1,7 @@
 //! Floor 5: the async session. The only floor that awaits a socket or reads a clock; knows neither
 //! listening nor dialling.
 
+mod batches;
 mod clock;
 mod converter;
 mod custom_converter;
@@ -16,7 +17,6 @@ mod outbox;
 mod overflow;
 mod ration;
 mod raw;
-mod read_buffer;
 mod sender;
 mod setup;
 mod state;
@@ -172,6 +172,15 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, SessionError>> {
+        if self.taken.is_empty()
+            && let Some(message) = self.sender.link().take_message()
+        {
+            return Poll::Ready(Ok(Some(message)));
+        }
+        self.poll_locked(cx)
+    }
+
+    fn poll_locked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, SessionError>> {
         loop {
             return Poll::Ready(match self.poll_event(cx) {
                 Poll::Pending => return Poll::Pending,

@@ -210,7 +210,7 @@ impl Sender {
     /// Dropping the call changes nothing.
     pub async fn flush(&self) -> Result<(), SessionError> {
         let mut mark = self.link.lock().flush_mark();
-        let ended = self.link.wait(|state| match state.is_flushed(&mut mark) {
+        let ended = self.link.wait(|state| match !self.link.is_unsettled() && state.is_flushed(&mut mark) {
             true => Some(None),
             false => state.closed().map(Some),
         });

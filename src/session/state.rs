@@ -3,7 +3,7 @@
 use std::{
     mem,
     sync::Arc,
-    task::{Context, Waker},
+    task::Waker,
     time::{Duration, Instant},
 };
 
@@ -20,12 +20,10 @@ const NOTED_FROM: usize = 4 * 1024;
 pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) outbox: Outbox,
-    /// The application, waiting for an event.
+    /// The application, waiting for an event elsewhere than in the handler beside the driver.
     pub(crate) receiver: Option<Waker>,
-    /// Whether it waits in the handler, which is polled after each turn of the driver.
+    /// Whether it waits there: the handler is polled after each turn of the driver that brings something.
     pub(crate) receives_in_handler: bool,
-    /// The driver, as it last parked.
-    pub(crate) driver: Option<Waker>,
     /// Whether any `send` has ever had to wait: only then is there a need to wake one.
     pub(crate) room_wanted: bool,
     /// Whether anybody waits for a write, a pong or the end.
@@ -95,7 +93,6 @@ impl State {
             outbox,
             receiver: None,
             receives_in_handler: false,
-            driver: None,
             room_wanted: false,
             progress_wanted: false,
             abandoned: None,
@@ -172,21 +169,16 @@ impl State {
         true
     }
 
-    /// Collects who is to be woken. The application needs no wake in the handler of the task that `cx` polls, which
-    /// comes next anyway.
-    pub(crate) fn wakes(&mut self, news: News, cx: &Context<'_>) -> Wakes {
+    /// Collects who is to be woken.
+    pub(crate) fn wakes(&mut self, news: News) -> Wakes {
         let ended = self.engine.closed().is_some();
-        let receiver = self.receiver.take_if(|waker| {
-            let comes_next = self.receives_in_handler && waker.will_wake(cx.waker());
-            (ended || self.engine.has_event()) && !comes_next
-        });
+        let receiver = self.receiver.take_if(|_| ended || self.engine.has_event());
         let progress = news.progress && mem::take(&mut self.progress_wanted);
         Wakes { receiver, room: news.room, progress, ended: ended || news.closing }
     }
 
-    /// Lets go of all wakers, which would keep their tasks' memory: the driver is gone.
+    /// Lets go of the receiver's waker, which would keep its task's memory: the driver is gone.
     pub(crate) fn end(&mut self) -> Wakes {
-        self.driver = None;
         Wakes { receiver: self.receiver.take(), room: false, progress: false, ended: true }
     }
 

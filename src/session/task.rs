@@ -5,10 +5,12 @@ use std::{
     any::Any,
     fmt,
     future::Future,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    ptr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::time::Sleep;
@@ -16,6 +18,7 @@ use tokio::time::Sleep;
 use crate::{
     engine::Closed,
     session::{
+        batches,
         driver::{Driver, Turn},
         give_way::GiveWay,
         link::Link,
@@ -64,17 +67,41 @@ pub(crate) type NoHandler = std::future::Ready<Result<(), BoxError>>;
 pub(crate) struct Conversation<T: Transport, H: ?Sized> {
     link: Arc<Link>,
     driver: Option<Driver<T>>,
-    handler: Option<Pin<Box<H>>>,
-    outcome: Option<Outcome>,
+    handler: Handler<H>,
+    /// With which the handler is polled: it wakes the task, and tells that this is for the handler.
+    waker: Waker,
+    /// Whether the handler is to be polled though it was not woken: the driver's turn has brought something.
+    is_due: bool,
+    /// The task that polls this, as its waker tells.
+    task: (usize, usize),
     /// Runs while the connection has ended and the handler has not.
     grace: Option<Pin<Box<Sleep>>>,
     give_way: GiveWay,
+}
+
+/// The application's part, where it is beside the driver.
+enum Handler<H: ?Sized> {
+    Runs(Pin<Box<H>>),
+    Ended(Outcome),
 }
 
 impl<T: Transport, H: ?Sized> Conversation<T, H> {
     /// Returns a sender into the conversation, which outlives it.
     pub(crate) fn sender(&self) -> Sender {
         Sender::new(Arc::clone(&self.link))
+    }
+
+    /// Sees that wakes get to the task that polls this.
+    #[inline]
+    fn note_task(&mut self, waker: &Waker) {
+        let task = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
+        if self.task != task {
+            self.task = task;
+            self.link.set_task(Some(waker.clone()));
+            if let Some(driver) = &mut self.driver {
+                driver.change_task();
+            }
+        }
     }
 }
 
@@ -85,14 +112,28 @@ where
 {
     /// Joins a driver with a handler; without one the session is elsewhere.
     pub(crate) fn new(link: Arc<Link>, driver: Driver<T>, handler: Option<Pin<Box<H>>>) -> Self {
-        Self { link, driver: Some(driver), handler, outcome: None, grace: None, give_way: GiveWay::default() }
+        Self {
+            waker: Arc::clone(&link).into(),
+            link,
+            driver: Some(driver),
+            handler: handler.map_or(Handler::Ended(Outcome::Finished), Handler::Runs),
+            is_due: true,
+            task: (0, 0),
+            grace: None,
+            give_way: GiveWay::default(),
+        }
     }
 
-    fn poll_handler(&mut self, cx: &mut Context<'_>) {
-        let Some(handler) = &mut self.handler else { return };
-        self.link.handler_runs(true);
-        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
-        self.link.handler_runs(false);
+    #[inline]
+    fn poll_handler(&mut self) {
+        let Handler::Runs(handler) = &mut self.handler else { return };
+        let lent = self.driver.as_mut().and_then(Driver::lend);
+        let cx = &mut Context::from_waker(&self.waker);
+        let poll = || catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+        let (polled, lent) = batches::lend(lent, poll);
+        if let (Some(driver), Some(lent)) = (&mut self.driver, lent) {
+            driver.take_lent(lent);
+        }
         let outcome = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(Ok(()))) => Outcome::Finished,
@@ -108,16 +149,15 @@ where
             Outcome::Finished | Outcome::Dropped => Abandoned::Done,
             Outcome::Failed(_) | Outcome::Panicked(_) => Abandoned::Failed,
         };
-        self.outcome = Some(outcome);
         // Dropping a future that panicked may panic again; nothing of it may reach the executor.
-        let handler = self.handler.take();
+        let handler = mem::replace(&mut self.handler, Handler::Ended(outcome));
         let _ = catch_unwind(AssertUnwindSafe(move || drop(handler)));
         self.link.end_handler(how);
     }
 
     /// The connection has ended: gives the handler a last while.
     fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.handler.is_none() {
+        if matches!(self.handler, Handler::Ended(_)) {
             return Poll::Ready(());
         }
         let time = self.link.engine(|engine| engine.config().close_timeout);
@@ -139,19 +179,25 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        this.note_task(cx.waker());
         if this.give_way.gives(cx) {
             return Poll::Pending;
         }
         this.link.driver_runs();
+        this.is_due |= this.link.take_handler_woken() || this.driver.is_none();
         loop {
-            this.poll_handler(cx);
+            if this.is_due {
+                this.poll_handler();
+            }
             let Some(driver) = &mut this.driver else { break };
             let turn = driver.turn(cx);
+            this.is_due = turn != Turn::Idle;
             if turn == Turn::Done {
                 this.driver = None;
                 continue;
             }
-            let is_over = this.link.take_turn_ended() || driver.is_due_to_rest();
+            // What was read is for the handler first.
+            let is_over = !driver.has_batch() && (this.link.take_turn_ended() || driver.is_due_to_rest());
             if is_over {
                 this.give_way.owe();
             }
@@ -161,7 +207,7 @@ where
             }
             if is_over {
                 driver.rest();
-                driver.keep_time(cx);
+                driver.keep_time();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -172,9 +218,19 @@ where
             }
             return Poll::Pending;
         }
-        let outcome = this.outcome.take().unwrap_or(Outcome::Finished);
+        let outcome = match mem::replace(&mut this.handler, Handler::Ended(Outcome::Finished)) {
+            Handler::Ended(outcome) => outcome,
+            Handler::Runs(_) => Outcome::Dropped,
+        };
         let closed = this.link.engine(|engine| engine.closed().cloned());
         Poll::Ready((outcome, closed.unwrap_or_else(|| Arc::new(Closed::aborted()))))
+    }
+}
+
+impl<T: Transport, H: ?Sized> Drop for Conversation<T, H> {
+    /// Lets go of the waker, which would keep the task's memory.
+    fn drop(&mut self) {
+        self.link.set_task(None);
     }
 }
 

@@ -21,10 +21,9 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    /// Notes whether the task is the one that last polled it.
-    #[inline]
-    pub(crate) fn is_polled_by_same(&mut self, same: bool) {
-        self.armed &= same;
+    /// Notes that it wakes another task than the one that polls it next.
+    pub(crate) fn disarm(&mut self) {
+        self.armed = false;
     }
 
     /// Sees that the task is woken at a deadline; `false` when that has passed.

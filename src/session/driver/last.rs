@@ -21,7 +21,7 @@ impl<T: Transport> Driver<T> {
     /// Writes what the transport takes at once, unless the connection was to be cut; others may go on sending meanwhile.
     pub(super) fn write_last(&mut self) {
         let (mut cx, now) = (Context::from_waker(Waker::noop()), clock::now());
-        self.collect(&cx, now);
+        self.collect(now);
         // The system may hold as much of it as it can: there is nobody to write more later.
         self.io.limit_unsent(u32::MAX);
         let mut turns = 0..LAST_TURNS;
@@ -36,7 +36,7 @@ impl<T: Transport> Driver<T> {
             && self.write_past().is_ok()
         {
             if self.exchange.writing.is_empty() {
-                self.collect(&cx, now);
+                self.collect(now);
             }
         }
     }

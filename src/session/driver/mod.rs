@@ -16,7 +16,7 @@ use std::{
 use bytes::BytesMut;
 
 use crate::{
-    engine::{Engine, Phase, TURN},
+    engine::{Batch, Engine, Phase, TURN},
     session::{
         clock, exchange::Exchange, link::Link, ration::Ration, state::State, timer::Timer,
         transport::Transport,
@@ -49,6 +49,8 @@ pub(crate) struct Driver<T: Transport> {
     exchange: Exchange,
     /// Bytes that were read and not taken yet, because the inbox was full, or memory scarce.
     carry: BytesMut,
+    /// What was read for the handler, and is lent next; or comes back from it.
+    batch: Option<Box<Batch>>,
     ration: Option<Ration>,
     timer: Timer,
     eof: bool,
@@ -61,9 +63,9 @@ pub(crate) struct Driver<T: Transport> {
     /// Why the transport takes no more bytes; what the peer had said before is still read.
     broken: Option<io::ErrorKind>,
     /// Bytes moved since the last rest, and more for those moved in small portions.
-    moved: usize,
+    moved: u32,
     /// Events for the application since the last rest.
-    events: usize,
+    events: u32,
 }
 
 impl<T: Transport> Driver<T> {
@@ -78,6 +80,7 @@ impl<T: Transport> Driver<T> {
             link,
             exchange: Exchange::default(),
             carry: glued,
+            batch: None,
             timer: Timer::default(),
             eof: false,
             listening: false,
@@ -92,16 +95,27 @@ impl<T: Transport> Driver<T> {
 
     /// Tells whether so much was done since the last rest that others should have their turn.
     pub(crate) fn is_due_to_rest(&self) -> bool {
-        self.moved + self.exchange.worked >= TURN_BYTES || self.events >= TURN
+        self.moved as usize + self.exchange.worked >= TURN_BYTES || self.events as usize >= TURN
+    }
+
+    fn note_moved(&mut self, bytes: usize) {
+        self.moved = self.moved.saturating_add(u32::try_from(bytes.max(CALL)).unwrap_or(u32::MAX));
+    }
+
+    /// Notes that another task polls from now on.
+    pub(crate) fn change_task(&mut self) {
+        self.timer.disarm();
     }
 
     /// Does what is due by the clock: a transport that always has bytes never lets this wait for it.
-    pub(crate) fn keep_time(&mut self, cx: &Context<'_>) {
+    pub(crate) fn keep_time(&mut self) {
         let now = clock::now();
-        if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
-            let Self { io, link, exchange, .. } = self;
-            exchange.look(link, cx, now, |engine| engine.handle_timeout(now, || io.unacknowledged()));
-        }
+        let Self { io, link, exchange, .. } = self;
+        exchange.look(link, now, |engine| {
+            if engine.poll_timeout().is_some_and(|due| due <= now) {
+                engine.handle_timeout(now, || io.unacknowledged());
+            }
+        });
     }
 
     /// Notes that others have their turn.
@@ -114,9 +128,12 @@ impl<T: Transport> Driver<T> {
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
         let phase = self.exchange.outlook.phase;
+        if self.take_back(now) {
+            return Turn::Again;
+        }
         let wrote = self.write(cx, now);
         let read = self.read(cx, now);
-        self.give_up_broken(read, cx, now);
+        self.give_up_broken(read, now);
         self.shut_down(cx, now);
         if self.exchange.outlook.phase == Phase::Done {
             return Turn::Done;
@@ -125,15 +142,15 @@ impl<T: Transport> Driver<T> {
         if read || wrote && self.is_due_to_rest() { Turn::Again } else { self.park(phase, cx, now) }
     }
 
-    fn look<R>(&mut self, cx: &Context<'_>, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
-        self.exchange.look(&self.link, cx, now, act)
+    fn look<R>(&mut self, now: Instant, act: impl FnOnce(&mut Engine) -> R) -> R {
+        self.exchange.look(&self.link, now, act)
     }
 
     /// Tells the engine what was written, and takes what is to be written next.
     #[inline]
-    fn collect(&mut self, cx: &Context<'_>, now: Instant) {
+    fn collect(&mut self, now: Instant) {
         let mut state = self.link.look();
-        let wakes = self.exchange.collect(&mut state, cx, now);
+        let wakes = self.exchange.collect(&self.link, &mut state, now);
         drop(state);
         self.link.announce(wakes);
     }
@@ -147,7 +164,7 @@ impl<T: Transport> Driver<T> {
                 if !self.exchange.outlook.output && !self.link.is_touched() {
                     break;
                 }
-                self.collect(cx, now);
+                self.collect(now);
                 if self.exchange.writing.is_empty() {
                     break;
                 }
@@ -155,7 +172,7 @@ impl<T: Transport> Driver<T> {
             match self.write_once(cx) {
                 Poll::Ready(Ok(count)) => {
                     self.exchange.left(count);
-                    self.moved += count.max(CALL);
+                    self.note_moved(count);
                     self.unflushed = true;
                     wrote = true;
                     if self.is_due_to_rest() {
@@ -178,12 +195,12 @@ impl<T: Transport> Driver<T> {
 
     /// Fails the connection when it cannot be written to, and the peer has nothing more to say.
     #[inline]
-    fn give_up_broken(&mut self, read: bool, cx: &Context<'_>, now: Instant) {
+    fn give_up_broken(&mut self, read: bool, now: Instant) {
         if let Some(kind) = self.broken
             && !read
             && (self.listening || self.eof)
         {
-            self.look(cx, now, |engine| engine.handle_error(kind, now));
+            self.look(now, |engine| engine.handle_error(kind, now));
         }
     }
 
@@ -213,7 +230,7 @@ impl<T: Transport> Driver<T> {
             Poll::Ready(Ok(())) => self.shut = true,
             Poll::Ready(Err(error)) => {
                 self.shut = true;
-                self.look(cx, now, |engine| engine.handle_error(error.kind(), now));
+                self.look(now, |engine| engine.handle_error(error.kind(), now));
             }
         }
     }
@@ -224,7 +241,7 @@ impl<T: Transport> Driver<T> {
     fn park(&mut self, before: Phase, cx: &mut Context<'_>, now: Instant) -> Turn {
         let wrote_all = self.exchange.writing.is_empty();
         let mut state = self.link.look();
-        let wakes = self.exchange.collect(&mut state, cx, now);
+        let wakes = self.exchange.collect(&self.link, &mut state, now);
         let outlook = self.exchange.outlook;
         let starved = self.ration.as_ref().is_some_and(|ration| ration.is_starved());
         let readable = !self.eof && !self.listening && outlook.bytes && !starved;
@@ -239,7 +256,7 @@ impl<T: Transport> Driver<T> {
             if let Some(ration) = self.ration.as_ref().filter(|_| starved) {
                 deadline = ration.deadline(deadline);
             }
-            self.timer.is_polled_by_same(self.link.park_driver(&mut state, cx.waker()));
+            self.link.park_driver();
         }
         drop(state);
         self.link.announce(wakes);
