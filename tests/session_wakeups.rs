@@ -124,11 +124,11 @@ async fn many_senders_at_the_mark_all_get_their_turn() {
         }
         there
     });
-    awake(async {
+    let _there = awake(async {
         for sender in senders {
             sender.await.unwrap();
         }
-        read.await.unwrap();
+        read.await.unwrap()
     })
     .await;
     awake(session.send("one more")).await.unwrap();

@@ -7,15 +7,16 @@ use bytes::Bytes;
 use converse_core::{Message, PayloadBuffer};
 
 use crate::{
-    engine::EngineConfig,
-    frame::{
-        BY_REFERENCE, Encoder, HeaderRules, Lane, OpCode, Role, Rsv, WholeFrame, WriteQueue, apply_mask,
+    engine::{
+        EngineConfig,
+        input::{Input, SCRATCH},
     },
+    frame::{BY_REFERENCE, Encoder, HeaderRules, Lane, OpCode, Role, Rsv, WholeFrame, WriteQueue},
     message::{Fragments, whole},
 };
 
-/// One read takes at most this many bytes.
-pub(crate) const SCRATCH: usize = 64 * 1024;
+/// Messages of so many bytes are worth a read to a block.
+pub(super) const LARGE: usize = 16 * 1024;
 
 /// The bytes of one read, out of which messages are taken one by one, and the frames that are sent meanwhile.
 ///
@@ -23,9 +24,11 @@ pub(crate) const SCRATCH: usize = 64 * 1024;
 /// that is not all there, a fault) it stops, and the engine gets the rest.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    bytes: Vec<u8>,
-    at: usize,
-    end: usize,
+    pub(crate) input: Input,
+    /// A message that the read has ended.
+    first: Option<Message>,
+    /// Whether a message was large.
+    saw_large: bool,
     /// How many messages may be taken.
     most: usize,
     taken: usize,
@@ -42,9 +45,9 @@ impl Batch {
     /// Builds an empty one, which [begins](Self::begin) before anything is taken or sent.
     pub(crate) fn new() -> Self {
         Self {
-            bytes: vec![0; SCRATCH],
-            at: 0,
-            end: 0,
+            input: Input::new(),
+            first: None,
+            saw_large: false,
             most: 0,
             taken: 0,
             rules: HeaderRules::new(Role::Server, Rsv::NONE, 0),
@@ -56,70 +59,84 @@ impl Batch {
         }
     }
 
-    /// Lends the place for a read of at most `limit` bytes.
-    pub(crate) fn space(&mut self, limit: usize) -> &mut [u8] {
-        (self.at, self.end) = (0, 0);
-        self.bytes.get_mut(..limit).unwrap_or_default()
-    }
-
-    /// Notes that the first `count` bytes were read.
-    pub(crate) fn fill(&mut self, count: usize) {
-        (self.at, self.end) = (0, count.min(self.bytes.len()));
-    }
-
     /// Sets how one connection takes messages, `most` of them at most, and sends.
     #[inline]
     pub(crate) fn begin(&mut self, config: &EngineConfig, most: usize, soft_mark: usize) {
-        (self.most, self.taken) = (most, 0);
+        (self.most, self.taken, self.saw_large) = (most, 0, false);
         self.rules = HeaderRules::new(config.role, Rsv::NONE, config.frame_limit(false));
         self.max_message_size = config.max_message_size;
         self.encoder = Encoder::new(config.role, config.mask_source);
         self.fragment_size = config.fragment_size;
-        self.soft_mark = soft_mark;
+        // What answers a block leaves together, where the mark is not lower than usual reads.
+        self.soft_mark = if soft_mark < SCRATCH { soft_mark } else { soft_mark.max(self.input.block_len()) };
+    }
+
+    /// Puts a message in front of those that are left.
+    pub(crate) fn put_first(&mut self, message: Message) {
+        self.first = Some(message);
     }
 
     /// Takes the next message; `None` where it stops.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Message> {
-        self.read(|opcode, payload| whole(opcode, PayloadBuffer::copy(payload)).ok())
+        if self.first.is_some() {
+            return self.first.take();
+        }
+        let frame = self.find()?;
+        if self.input.is_worth_a_slice(&frame) {
+            let message = self.input.slice(&frame, |payload| whole(frame.opcode, payload).ok())?;
+            self.note(frame.len());
+            return Some(message);
+        }
+        self.read(&frame, |payload| whole(frame.opcode, PayloadBuffer::copy(payload)).ok())
     }
 
-    /// Lets `read` see the next message where it lies, which is taken if that gives something.
+    /// Lets `read` see the payload of the next message where it lies, which is taken if that gives something.
     #[inline]
-    pub(crate) fn read<R>(&mut self, read: impl FnOnce(OpCode, &[u8]) -> Option<R>) -> Option<R> {
-        if self.taken == self.most {
-            return None;
-        }
-        let rest = self.bytes.get_mut(self.at..self.end).filter(|rest| !rest.is_empty())?;
-        let frame = WholeFrame::find(rest, self.rules, self.max_message_size)?;
-        let payload = rest.get_mut(frame.start..frame.end)?;
-        let unmask = |payload: &mut [u8]| {
-            if let Some(key) = frame.mask {
-                apply_mask(payload, key, 0);
-            }
-        };
-        unmask(payload);
-        let result = read(frame.opcode, payload);
-        match result {
-            Some(_) => {
-                self.at += frame.end;
-                self.taken += 1;
-            }
+    fn read<R>(&mut self, frame: &WholeFrame, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+        let payload = self.input.rest().get_mut(frame.start..frame.end)?;
+        frame.apply_mask(payload);
+        let result = read(payload);
+        if result.is_some() {
+            self.input.pass(frame.end);
+            self.note(frame.len());
+        } else {
             // The engine is to find it as it came.
-            None => unmask(payload),
+            frame.apply_mask(payload);
         }
         result
     }
 
-    /// Returns what was not taken.
-    pub(crate) fn rest(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.at..self.end).unwrap_or_default()
+    /// Finds the next message.
+    #[inline]
+    fn find(&mut self) -> Option<WholeFrame> {
+        if self.taken == self.most {
+            return None;
+        }
+        self.input.find(self.rules, self.max_message_size)
+    }
+
+    #[inline]
+    fn note(&mut self, len: usize) {
+        self.taken += 1;
+        self.saw_large |= len >= LARGE;
+    }
+
+    /// Tells whether a message was large.
+    #[inline]
+    pub(crate) fn saw_large(&self) -> bool {
+        self.saw_large
     }
 
     /// Tells whether all was taken.
     #[inline]
     pub(crate) fn is_read(&self) -> bool {
-        self.at == self.end
+        self.first.is_none() && self.input.is_empty()
+    }
+
+    /// Returns the message that was put in front, if nobody has taken it.
+    pub(crate) fn take_first(&mut self) -> Option<Message> {
+        self.first.take()
     }
 
     /// Returns how many messages were taken.

@@ -181,6 +181,26 @@ impl Inbox {
         was_full && !self.is_full()
     }
 
+    /// Takes the message that waits, if nothing else does.
+    pub(crate) fn take_only_message(&mut self) -> Option<Message> {
+        if self.events.len() != 1 || !matches!(self.events.front(), Some(Event::Message(_))) {
+            return None;
+        }
+        self.was_full |= self.is_full();
+        let event = self.events.pop_front()?;
+        self.bytes -= event.len();
+        keep_drained(&mut self.events);
+        if let Event::Message(message) = event { Some(message) } else { None }
+    }
+
+    /// Puts a message that was taken back in front.
+    pub(crate) fn put_back(&mut self, message: Message) {
+        if !self.stopped {
+            self.bytes += message.len();
+            self.events.push_front(Event::Message(message));
+        }
+    }
+
     /// Drops what waits and what will come.
     pub(crate) fn stop(&mut self) {
         self.was_full |= self.is_full();

@@ -3,6 +3,7 @@
 
 mod acknowledged;
 mod batch;
+mod blocks;
 mod close_state;
 mod closed;
 mod collector;
@@ -12,6 +13,7 @@ mod extended;
 mod farewell;
 mod holding;
 mod inbox;
+mod input;
 mod keepalive;
 mod receive;
 mod send;
@@ -38,11 +40,13 @@ use crate::{
     message::Assembler,
 };
 
-pub(crate) use batch::{Batch, SCRATCH};
+pub(crate) use batch::Batch;
+pub(crate) use blocks::BLOCK;
 pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
 pub(crate) use config::{EngineConfig, LONGEST, ping_interval};
 pub(crate) use inbox::{Event, TURN, keep_drained};
+pub(crate) use input::{Input, SCRATCH};
 pub use send::FrameRefused;
 pub(crate) use send::SendRefused;
 pub(crate) use settle::Unsettled;
@@ -62,6 +66,8 @@ pub(crate) struct Engine {
     inbox: Inbox,
     /// Whether nothing is read for want of memory.
     starved: bool,
+    /// Whether a long frame came since somebody asked.
+    saw_large: bool,
 
     encoder: Encoder,
     data: WriteQueue,
@@ -127,6 +133,7 @@ impl Engine {
             assembler: Assembler::new(config.max_message_size),
             inbox: Inbox::new(config.receive_queue),
             starved: false,
+            saw_large: false,
             encoder: Encoder::new(config.role, config.mask_source),
             data: WriteQueue::default(),
             control: ControlLane::default(),

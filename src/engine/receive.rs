@@ -3,7 +3,7 @@
 use std::{io, time::Instant};
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Event, MessageTime, Phase, Signal, extended::Extended},
+    engine::{CloseCause, ClosedBy, Engine, Event, MessageTime, Phase, Signal, batch::LARGE, extended::Extended},
     frame::{CloseReason, Frame, OpCode, Piece, ProtocolError},
 };
 
@@ -70,6 +70,7 @@ impl Engine {
     #[inline]
     fn piece(&mut self, piece: &Piece<'_>, now: Instant) -> Result<(), ProtocolError> {
         let opcode = piece.header.opcode;
+        self.saw_large |= piece.header.len >= LARGE as u64;
         if opcode.is_control() || self.config.raw {
             match self.collector.piece(piece)? {
                 Some(frame) if opcode.is_control() => self.control(frame, now)?,

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use converse_core::Message;
+
 use crate::{
     engine::{Engine, Phase},
     frame::WriteQueue,
@@ -17,14 +19,36 @@ pub(crate) struct Unsettled {
 }
 
 impl Engine {
-    /// Tells whether whole messages may be taken out of what comes next, and replies queued, without the engine: nothing
-    /// waits on either side, and nothing is under way.
+    /// Tells whether whole messages may be taken out of what comes next, and replies queued, without the engine, since nothing
+    /// waits on either side: behind how many bytes, which end the message that is under way.
     #[inline]
-    pub(crate) fn lends(&self) -> bool {
+    pub(crate) fn lends_behind(&self) -> Option<u32> {
         let is_plain = self.extended.is_none() && !self.config.raw && self.phase() == Phase::Open;
         let takes = self.inbox.is_empty() && !self.inbox.is_shut();
-        let is_between = !self.decoder.is_inside() && !self.assembler.is_open();
-        is_plain && takes && is_between && !self.has_output()
+        if !is_plain || !takes || self.has_output() {
+            return None;
+        }
+        match self.decoder.remaining() {
+            Some(0) if self.assembler.is_open() => None,
+            remaining => remaining,
+        }
+    }
+
+    /// Takes the message that waits, if nothing else does, and what comes behind it may be taken without the engine.
+    pub(crate) fn take_only_message(&mut self) -> Option<Message> {
+        let is_between = self.decoder.remaining() == Some(0) && !self.assembler.is_open();
+        let lends = self.phase() == Phase::Open && is_between && !self.has_output();
+        if lends { self.inbox.take_only_message() } else { None }
+    }
+
+    /// Puts a message back that nobody has taken, in front of what waits.
+    pub(crate) fn put_back(&mut self, message: Message) {
+        self.inbox.put_back(message);
+    }
+
+    /// Tells whether a long frame came since this was last asked.
+    pub(crate) fn take_saw_large(&mut self) -> bool {
+        std::mem::take(&mut self.saw_large)
     }
 
     /// Takes note of what was done without the engine.

@@ -43,10 +43,18 @@ impl Decoder {
         }
     }
 
-    /// Tells whether a frame has begun and not ended.
+    /// Returns how many bytes end the frame under way, and its message with it; none between two frames. `None` while that is
+    /// not known, or the frame ends no message.
     #[inline]
-    pub(crate) fn is_inside(&self) -> bool {
-        self.frame.is_some() || self.head_len > 0
+    pub(crate) fn remaining(&self) -> Option<u32> {
+        match self.frame {
+            _ if self.head_len > 0 => None,
+            None => Some(0),
+            Some(Open { header, received }) => {
+                let ends = header.fin && !header.opcode.is_control();
+                u32::try_from(header.len - received).ok().filter(|_| ends)
+            }
+        }
     }
 
     /// Changes the limit, from the next header on.

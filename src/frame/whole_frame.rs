@@ -1,14 +1,14 @@
-//! A data frame that is a whole message and lies in one piece, as most do: found without a decoder's state. Changes no
-//! byte.
+//! A data frame that is a whole message and lies in one piece, as most do: found without a decoder's state. Knows no
+//! fault.
 
-use crate::frame::{FrameHeader, OpCode, header::HeaderRules};
+use crate::frame::{FrameHeader, OpCode, apply_mask, header::HeaderRules};
 
 /// Where a frame's payload lies, which is masked still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WholeFrame {
     /// Text or binary.
     pub(crate) opcode: OpCode,
-    pub(crate) mask: Option<[u8; 4]>,
+    mask: Option<[u8; 4]>,
     /// Where the payload begins.
     pub(crate) start: usize,
     /// Where it ends, and so the frame.
@@ -16,6 +16,20 @@ pub(crate) struct WholeFrame {
 }
 
 impl WholeFrame {
+    /// Returns how long the payload is, in bytes.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Masks or unmasks the payload.
+    #[inline]
+    pub(crate) fn apply_mask(&self, payload: &mut [u8]) {
+        if let Some(key) = self.mask {
+            apply_mask(payload, key, 0);
+        }
+    }
+
     /// Looks at the beginning of `bytes`; `None` for all that is no whole message of at most `most` bytes there.
     #[inline]
     pub(crate) fn find(bytes: &[u8], rules: HeaderRules, most: u64) -> Option<Self> {

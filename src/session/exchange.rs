@@ -37,8 +37,8 @@ pub(crate) struct Outlook {
     pub(crate) output: bool,
     /// The write half of the transport shut.
     pub(crate) shutdown: bool,
-    /// Nothing, for as long as whole messages come, and the handler beside the driver receives.
-    pub(crate) lends: bool,
+    /// Nothing, while whole messages come behind so many bytes, and the handler beside the driver receives.
+    pub(crate) lends_behind: Option<u32>,
     pub(crate) phase: Phase,
 }
 
@@ -79,10 +79,15 @@ impl Exchange {
         self.part(state, news)
     }
 
+    /// Tells whether the engine does not know of all that was done.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled != Unsettled::default()
+    }
+
     /// Tells the engine what was done without it.
     #[inline]
     pub(crate) fn settle(&mut self, link: &Link, state: &mut State, now: Instant) {
-        if self.unsettled != Unsettled::default() {
+        if self.is_unsettled() {
             state.engine.settle(mem::take(&mut self.unsettled), now);
         }
         link.settle();
@@ -110,7 +115,7 @@ impl Outlook {
     fn of(state: &State) -> Self {
         let engine = &state.engine;
         Self {
-            lends: state.receives_in_handler && engine.lends(),
+            lends_behind: engine.lends_behind().filter(|_| state.receives_in_handler),
             bytes: engine.wants_bytes(),
             output: engine.has_output(),
             shutdown: engine.wants_shutdown(),

@@ -56,6 +56,8 @@ pub(crate) struct Driver<T: Transport> {
     eof: bool,
     /// Whether the transport was asked for bytes in this turn, and wakes the task when some come.
     listening: bool,
+    /// Whether the last read had large messages: the next goes to a block.
+    reads_large: bool,
     shut: bool,
     unflushed: bool,
     /// Whether the handler was polled for the end before the peer had taken the Close frame.
@@ -84,6 +86,7 @@ impl<T: Transport> Driver<T> {
             timer: Timer::default(),
             eof: false,
             listening: false,
+            reads_large: false,
             shut: false,
             unflushed: false,
             told: false,
@@ -107,15 +110,17 @@ impl<T: Transport> Driver<T> {
         self.timer.disarm();
     }
 
-    /// Does what is due by the clock: a transport that always has bytes never lets this wait for it.
+    /// Does what is due by the clock, and tells the engine of what was done without it: a transport that always has bytes
+    /// never lets this wait for either.
     pub(crate) fn keep_time(&mut self) {
         let now = clock::now();
-        let Self { io, link, exchange, .. } = self;
-        exchange.look(link, now, |engine| {
-            if engine.poll_timeout().is_some_and(|due| due <= now) {
-                engine.handle_timeout(now, || io.unacknowledged());
-            }
-        });
+        if self.exchange.is_unsettled() {
+            self.look(now, |_| ());
+        }
+        if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
+            let Self { io, link, exchange, .. } = self;
+            exchange.look(link, now, |engine| engine.handle_timeout(now, || io.unacknowledged()));
+        }
     }
 
     /// Notes that others have their turn.
@@ -132,6 +137,10 @@ impl<T: Transport> Driver<T> {
             return Turn::Again;
         }
         let wrote = self.write(cx, now);
+        if self.is_due_to_rest() && self.exchange.outlook.phase != Phase::Done {
+            // Others have their turn before more is read.
+            return Turn::Again;
+        }
         let read = self.read(cx, now);
         self.give_up_broken(read, now);
         self.shut_down(cx, now);

@@ -1,21 +1,24 @@
 //! What comes off the transport: read into the thread's batch, lent to the handler, and handed over to the engine.
 
 use std::{
-    io::ErrorKind::UnexpectedEof,
+    io::{self, ErrorKind::UnexpectedEof},
     mem,
-    pin::Pin,
-    task::{Context, Poll},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
-use bytes::Buf;
-use tokio::io::ReadBuf;
+use bytes::{Buf, BufMut};
+use tokio::io::{AsyncReadExt, ReadBuf};
 
 use crate::{
-    engine::{Batch, Phase, SCRATCH, TURN},
+    engine::{BLOCK, Batch, Input, Phase, SCRATCH, TURN},
     session::{
         batches::{self, Lent, Owner},
         driver::Driver,
+        memory::Account,
+        ration::Ration,
+        state::State,
         transport::Transport,
     },
 };
@@ -51,10 +54,11 @@ impl<T: Transport> Driver<T> {
     #[inline]
     fn limit(&mut self, now: Instant) -> usize {
         let keeps = matches!(self.exchange.outlook.phase, Phase::Open | Phase::Closing);
+        let most = if self.reads_large && self.lends_behind().is_some() { BLOCK } else { SCRATCH };
         match &mut self.ration {
-            Some(ration) if keeps => ration.limit(&self.link.account, SCRATCH, now),
+            Some(ration) if keeps => ration.limit(&self.link.account, most, now),
             // What comes is dropped, or nobody is asked.
-            _ => SCRATCH,
+            _ => most,
         }
     }
 
@@ -65,21 +69,17 @@ impl<T: Transport> Driver<T> {
             return false;
         }
         let mut batch = batches::take();
-        let mut buffer = ReadBuf::new(batch.space(limit));
-        let outcome = Pin::new(&mut self.io).poll_read(cx, &mut buffer);
-        let count = buffer.filled().len();
-        match outcome {
+        match self.poll_read(cx, &mut batch.input, limit) {
             Poll::Pending => self.listening = true,
-            Poll::Ready(Ok(())) if count > 0 => {
+            Poll::Ready(Ok(count)) if count > 0 => {
                 self.note_moved(count);
-                batch.fill(count);
-                // What fills the place goes on behind it, and is not worth stopping for.
-                if count < SCRATCH && limit == SCRATCH && self.lends() {
+                self.reads_large = false;
+                if self.is_for_handler(&mut batch, count, limit, now) {
                     self.exchange.unsettled.heard = true;
                     self.batch = Some(batch);
                     return true;
                 }
-                self.hand_rest_over(batch.rest(), now);
+                self.hand_rest_over(batch.input.rest(), now);
             }
             // The end of TCP without that of TLS in front of it is one too.
             Poll::Ready(Err(error)) if error.kind() != UnexpectedEof => {
@@ -87,14 +87,60 @@ impl<T: Transport> Driver<T> {
             }
             Poll::Ready(_) => self.end(now),
         }
+        batch.input.clear();
         batches::keep(batch);
         !self.listening
     }
 
-    /// Tells whether the handler may work on what comes next by itself.
     #[inline]
-    fn lends(&self) -> bool {
-        self.exchange.outlook.lends && self.exchange.writing.is_empty() && !self.link.is_touched()
+    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input, limit: usize) -> Poll<io::Result<usize>> {
+        if limit > SCRATCH {
+            let mut block = input.block().limit(limit);
+            return pin!(self.io.read_buf(&mut block)).poll(cx);
+        }
+        let mut buffer = ReadBuf::new(input.space(limit));
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        let count = buffer.filled().len();
+        input.fill(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Tells whether the handler is to work on what was read by itself, behind the end of a message that goes to the engine.
+    #[inline]
+    fn is_for_handler(&mut self, batch: &mut Batch, count: usize, limit: usize, now: Instant) -> bool {
+        // A read that fills the scratch goes on behind it, and is not worth stopping for.
+        let is_usual = limit >= SCRATCH && count != SCRATCH;
+        match self.lends_behind() {
+            Some(0) => is_usual,
+            Some(len) if is_usual && (len as usize) < count => self.end_message(batch, len as usize, now),
+            _ => false,
+        }
+    }
+
+    /// Hands over the bytes that end a message, which is put in front of the others; tells whether that was so.
+    fn end_message(&mut self, batch: &mut Batch, len: usize, now: Instant) -> bool {
+        let end = batch.input.rest().get_mut(..len).unwrap_or_default();
+        let mut state = self.link.look();
+        self.exchange.settle(&self.link, &mut state, now);
+        let (taken, events) = feed(&mut state, &mut self.ration, &self.link.account, end, now);
+        batch.input.pass(taken);
+        self.events += events;
+        let message = state.engine.take_only_message();
+        state.note(&self.link.account, 0);
+        self.reads_large |= state.engine.take_saw_large();
+        let wakes = self.exchange.meet(&self.link, &mut state, now);
+        drop(state);
+        self.link.announce(wakes);
+        let Some(message) = message else { return false };
+        batch.put_first(message);
+        true
+    }
+
+    /// Tells behind how many bytes the handler may work by itself on what comes.
+    #[inline]
+    fn lends_behind(&self) -> Option<u32> {
+        let is_clear = self.exchange.writing.is_empty() && !self.link.is_touched();
+        self.exchange.outlook.lends_behind.filter(|_| is_clear)
     }
 
     /// Lends the handler what was read, or only the place for what it sends.
@@ -102,11 +148,7 @@ impl<T: Transport> Driver<T> {
     pub(crate) fn lend(&mut self) -> Option<Lent> {
         let mut batch = match self.batch.take() {
             Some(batch) => batch,
-            None if self.lends() => {
-                let mut batch = batches::take();
-                batch.fill(0);
-                batch
-            }
+            None if self.lends_behind() == Some(0) => batches::take(),
             None => return None,
         };
         let most = TURN.saturating_sub(self.events as usize);
@@ -130,6 +172,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn take_back(&mut self, now: Instant) -> bool {
         let Some(mut batch) = self.batch.take() else { return false };
         self.events += batch.taken() as u32;
+        self.reads_large |= batch.saw_large();
         let mut more = false;
         if batch.is_read() && !self.link.is_touched() {
             // Nobody else has anything to be written, or it would be touched.
@@ -138,6 +181,7 @@ impl<T: Transport> Driver<T> {
         } else {
             more = self.take_rest_back(&mut batch, now);
         }
+        batch.input.clear();
         batches::keep(batch);
         more
     }
@@ -146,16 +190,17 @@ impl<T: Transport> Driver<T> {
         let mut state = self.link.look();
         self.exchange.settle(&self.link, &mut state, now);
         state.engine.take_replies(batch.replies());
+        let first = batch.take_first().map(|message| state.engine.put_back(message));
         if batch.is_read() {
             let wakes = self.exchange.collect(&self.link, &mut state, now);
             drop(state);
             self.link.announce(wakes);
-            return false;
+            return first.is_some();
         }
         drop(state);
         let before = self.events;
-        self.hand_rest_over(batch.rest(), now);
-        self.events > before
+        self.hand_rest_over(batch.input.rest(), now);
+        first.is_some() || self.events > before
     }
 
     /// The peer sends no more bytes.
@@ -178,18 +223,33 @@ impl<T: Transport> Driver<T> {
     /// Hands bytes to the engine; returns how many were taken.
     fn hand_over(&mut self, bytes: &mut [u8], now: Instant) -> usize {
         let mut state = self.link.look();
-        let (before, carried) = (state.engine.received(), state.carried);
-        let taken = match &mut self.ration {
-            Some(ration) => ration.feed(&mut state, &self.link.account, bytes, now),
-            None => state.engine.handle_bytes(bytes, now),
-        };
+        let carried = state.carried;
+        let (taken, events) = feed(&mut state, &mut self.ration, &self.link.account, bytes, now);
         // Bytes that are left keep the whole buffer.
         let left = bytes.len() - taken;
         state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
-        self.events += state.engine.received().wrapping_sub(before);
+        self.events += events;
+        self.reads_large |= state.engine.take_saw_large();
         let wakes = self.exchange.meet(&self.link, &mut state, now);
         drop(state);
         self.link.announce(wakes);
         taken
     }
+}
+
+/// Hands bytes to the engine; returns how many were taken, and how many events they brought.
+#[inline]
+fn feed(
+    state: &mut State,
+    ration: &mut Option<Ration>,
+    account: &Account,
+    bytes: &mut [u8],
+    now: Instant,
+) -> (usize, u32) {
+    let before = state.engine.received();
+    let taken = match ration {
+        Some(ration) => ration.feed(state, account, bytes, now),
+        None => state.engine.handle_bytes(bytes, now),
+    };
+    (taken, state.engine.received().wrapping_sub(before))
 }

@@ -1,0 +1,126 @@
+//! The bytes of one read: in a place that is used again for every read, or in a block, for messages that are worth it.
+//! Knows no connection.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::{
+    engine::blocks::{BLOCK, Blocks},
+    frame::{HeaderRules, MAX_HEADER, WholeFrame},
+};
+
+/// A read takes at most this many bytes, unless it goes to a [block](BLOCK).
+pub(crate) const SCRATCH: usize = 64 * 1024;
+
+/// A message is a slice of its block if it has at least this part of it, and a copy else: so it pins no more than that many
+/// times its length.
+const SHARE: usize = 8;
+
+/// What was read, and where in it what is left begins.
+#[derive(Debug)]
+pub(crate) struct Input {
+    scratch: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// In place of the scratch.
+    block: Option<BytesMut>,
+    blocks: Blocks,
+}
+
+impl Input {
+    /// Builds an empty one.
+    pub(super) fn new() -> Self {
+        Self { scratch: vec![0; SCRATCH], at: 0, end: 0, block: None, blocks: Blocks::default() }
+    }
+
+    /// Empties it.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        (self.at, self.end) = (0, 0);
+        if let Some(block) = self.block.take() {
+            self.blocks.keep(block);
+        }
+    }
+
+    /// Lends the place for a read of at most `limit` bytes.
+    #[inline]
+    pub(crate) fn space(&mut self, limit: usize) -> &mut [u8] {
+        self.scratch.get_mut(..limit).unwrap_or_default()
+    }
+
+    /// Notes that the first `count` bytes of the [space](Self::space) were read.
+    #[inline]
+    pub(crate) fn fill(&mut self, count: usize) {
+        (self.at, self.end) = (0, count.min(self.scratch.len()));
+    }
+
+    /// Lends an empty block to read to, in place of the [space](Self::space).
+    pub(crate) fn block(&mut self) -> &mut BytesMut {
+        let Self { block, blocks, .. } = self;
+        block.get_or_insert_with(|| blocks.take())
+    }
+
+    /// Returns how many bytes a block has, if there is one.
+    pub(super) fn block_len(&self) -> usize {
+        self.block.as_ref().map_or(0, |block| block.len())
+    }
+
+    /// Returns what is left.
+    #[inline]
+    pub(crate) fn rest(&mut self) -> &mut [u8] {
+        match &mut self.block {
+            None => self.scratch.get_mut(self.at..self.end).unwrap_or_default(),
+            Some(block) => block,
+        }
+    }
+
+    /// Finds a message of at most `most` bytes at the beginning of what is left.
+    #[inline]
+    pub(super) fn find(&mut self, rules: HeaderRules, most: u64) -> Option<WholeFrame> {
+        WholeFrame::find(self.rest(), rules, most)
+    }
+
+    /// Leaves the first `count` bytes behind.
+    #[inline]
+    pub(crate) fn pass(&mut self, count: usize) {
+        match &mut self.block {
+            None => self.at += count,
+            Some(block) => block.advance(count),
+        }
+    }
+
+    /// Tells whether nothing is left.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.block {
+            None => self.at == self.end,
+            Some(block) => block.is_empty(),
+        }
+    }
+
+    /// Tells whether the payload of a frame is better a slice than a copy.
+    #[inline]
+    pub(super) fn is_worth_a_slice(&self, frame: &WholeFrame) -> bool {
+        self.block.is_some() && frame.len().saturating_mul(SHARE) >= BLOCK
+    }
+
+    /// Lets `take` see the payload of the frame at the beginning as a slice of its block. If that gives nothing, the frame is
+    /// there as it was.
+    pub(super) fn slice<R>(&mut self, frame: &WholeFrame, take: impl FnOnce(Bytes) -> Option<R>) -> Option<R> {
+        let block = self.block.as_mut()?;
+        let mut head = [0; MAX_HEADER];
+        head.get_mut(..frame.start)?.copy_from_slice(block.get(..frame.start)?);
+        block.advance(frame.start);
+        let mut payload = block.split_to(frame.len());
+        frame.apply_mask(&mut payload);
+        let payload = payload.freeze();
+        let taken = take(payload.clone());
+        if taken.is_none() {
+            let mut again = BytesMut::from(head.get(..frame.start)?);
+            again.extend_from_slice(&payload);
+            frame.apply_mask(again.get_mut(frame.start..)?);
+            again.extend_from_slice(block);
+            *block = again;
+        }
+        taken
+    }
+}
