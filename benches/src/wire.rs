@@ -169,20 +169,33 @@ pub fn binary(payload: &[u8]) -> Vec<u8> {
     masked(0x82, payload)
 }
 
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![first];
-    match payload.len() {
-        short @ ..126 => frame.push(0x80 | short as u8),
+/// Makes a text frame as a server sends it.
+pub fn server_frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = head(0x81, 0, payload.len());
+    frame.extend(payload);
+    frame
+}
+
+/// Writes a header up to the masking key; `masked` is the bit that tells of one.
+fn head(first: u8, masked: u8, len: usize) -> Vec<u8> {
+    let mut head = vec![first];
+    match len {
+        short @ ..126 => head.push(masked | short as u8),
         long @ ..0x1_0000 => {
-            frame.push(0x80 | 126);
-            frame.extend((long as u16).to_be_bytes());
+            head.push(masked | 126);
+            head.extend((long as u16).to_be_bytes());
         }
         long => {
-            frame.push(0x80 | 127);
-            frame.extend((long as u64).to_be_bytes());
+            head.push(masked | 127);
+            head.extend((long as u64).to_be_bytes());
         }
     }
+    head
+}
+
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut frame = head(first, 0x80, payload.len());
     frame.extend(KEY);
     frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
     frame

@@ -15,9 +15,6 @@ use crate::{
     message::{Fragments, whole},
 };
 
-/// Messages of so many bytes are worth a read to a block.
-pub(super) const LARGE: usize = 16 * 1024;
-
 /// The bytes of one read, out of which messages are taken one by one, and the frames that are sent meanwhile.
 ///
 /// Only whole data messages of one frame are taken here. In front of anything else (a control frame, a fragment, a frame
@@ -27,8 +24,8 @@ pub(crate) struct Batch {
     pub(crate) input: Input,
     /// A message that the read has ended.
     first: Option<Message>,
-    /// Whether a message was large.
-    saw_large: bool,
+    /// Bytes of the longest message.
+    longest: usize,
     /// How many messages may be taken.
     most: usize,
     taken: usize,
@@ -47,7 +44,7 @@ impl Batch {
         Self {
             input: Input::new(),
             first: None,
-            saw_large: false,
+            longest: 0,
             most: 0,
             taken: 0,
             rules: HeaderRules::new(Role::Server, Rsv::NONE, 0),
@@ -62,7 +59,7 @@ impl Batch {
     /// Sets how one connection takes messages, `most` of them at most, and sends.
     #[inline]
     pub(crate) fn begin(&mut self, config: &EngineConfig, most: usize, soft_mark: usize) {
-        (self.most, self.taken, self.saw_large) = (most, 0, false);
+        (self.most, self.taken, self.longest) = (most, 0, 0);
         self.rules = HeaderRules::new(config.role, Rsv::NONE, config.frame_limit(false));
         self.max_message_size = config.max_message_size;
         self.encoder = Encoder::new(config.role, config.mask_source);
@@ -119,13 +116,18 @@ impl Batch {
     #[inline]
     fn note(&mut self, len: usize) {
         self.taken += 1;
-        self.saw_large |= len >= LARGE;
+        self.longest = self.longest.max(len);
     }
 
-    /// Tells whether a message was large.
+    /// Returns how long the longest message was, in bytes.
     #[inline]
-    pub(crate) fn saw_large(&self) -> bool {
-        self.saw_large
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Tells whether as many messages were taken as may be.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.taken == self.most
     }
 
     /// Tells whether all was taken.

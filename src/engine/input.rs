@@ -4,16 +4,12 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{
-    engine::blocks::{BLOCK, Blocks},
+    engine::blocks::{Block, Blocks},
     frame::{HeaderRules, MAX_HEADER, WholeFrame},
 };
 
-/// A read takes at most this many bytes, unless it goes to a [block](BLOCK).
+/// A read takes at most this many bytes, unless it goes to a block.
 pub(crate) const SCRATCH: usize = 64 * 1024;
-
-/// A message is a slice of its block if it has at least this part of it, and a copy else: so it pins no more than that many
-/// times its length.
-const SHARE: usize = 8;
 
 /// What was read, and where in it what is left begins.
 #[derive(Debug)]
@@ -22,7 +18,7 @@ pub(crate) struct Input {
     at: usize,
     end: usize,
     /// In place of the scratch.
-    block: Option<BytesMut>,
+    block: Option<Block>,
     blocks: Blocks,
 }
 
@@ -53,15 +49,28 @@ impl Input {
         (self.at, self.end) = (0, count.min(self.scratch.len()));
     }
 
-    /// Lends an empty block to read to, in place of the [space](Self::space).
-    pub(crate) fn block(&mut self) -> &mut BytesMut {
+    /// Lends an empty block of a size to read to, in place of the [space](Self::space).
+    pub(crate) fn block(&mut self, size: usize) -> &mut BytesMut {
         let Self { block, blocks, .. } = self;
-        block.get_or_insert_with(|| blocks.take())
+        &mut block.get_or_insert_with(|| blocks.take(size)).bytes
+    }
+
+    /// Takes bytes in place of those of a read.
+    pub(crate) fn put(&mut self, bytes: BytesMut) {
+        self.block = Some(Block::of(bytes));
+    }
+
+    /// Takes what is left out of it; copied, if it is in the scratch.
+    pub(crate) fn take_rest(&mut self) -> BytesMut {
+        match self.block.take() {
+            None => BytesMut::from(&*self.rest()),
+            Some(block) => block.bytes,
+        }
     }
 
     /// Returns how many bytes a block has, if there is one.
     pub(super) fn block_len(&self) -> usize {
-        self.block.as_ref().map_or(0, |block| block.len())
+        self.block.as_ref().map_or(0, |block| block.bytes.len())
     }
 
     /// Returns what is left.
@@ -69,7 +78,7 @@ impl Input {
     pub(crate) fn rest(&mut self) -> &mut [u8] {
         match &mut self.block {
             None => self.scratch.get_mut(self.at..self.end).unwrap_or_default(),
-            Some(block) => block,
+            Some(block) => &mut block.bytes,
         }
     }
 
@@ -84,7 +93,7 @@ impl Input {
     pub(crate) fn pass(&mut self, count: usize) {
         match &mut self.block {
             None => self.at += count,
-            Some(block) => block.advance(count),
+            Some(block) => block.bytes.advance(count),
         }
     }
 
@@ -93,20 +102,24 @@ impl Input {
     pub(crate) fn is_empty(&self) -> bool {
         match &self.block {
             None => self.at == self.end,
-            Some(block) => block.is_empty(),
+            Some(block) => block.bytes.is_empty(),
         }
     }
 
     /// Tells whether the payload of a frame is better a slice than a copy.
     #[inline]
     pub(super) fn is_worth_a_slice(&self, frame: &WholeFrame) -> bool {
-        self.block.is_some() && frame.len().saturating_mul(SHARE) >= BLOCK
+        self.block.as_ref().is_some_and(|block| block.is_worth_a_slice(frame.len()))
     }
 
     /// Lets `take` see the payload of the frame at the beginning as a slice of its block. If that gives nothing, the frame is
     /// there as it was.
-    pub(super) fn slice<R>(&mut self, frame: &WholeFrame, take: impl FnOnce(Bytes) -> Option<R>) -> Option<R> {
-        let block = self.block.as_mut()?;
+    pub(super) fn slice<R>(
+        &mut self,
+        frame: &WholeFrame,
+        take: impl FnOnce(Bytes) -> Option<R>,
+    ) -> Option<R> {
+        let block = &mut self.block.as_mut()?.bytes;
         let mut head = [0; MAX_HEADER];
         head.get_mut(..frame.start)?.copy_from_slice(block.get(..frame.start)?);
         block.advance(frame.start);

@@ -15,6 +15,7 @@ mod holding;
 mod inbox;
 mod input;
 mod keepalive;
+mod reading;
 mod receive;
 mod send;
 mod settle;
@@ -41,7 +42,7 @@ use crate::{
 };
 
 pub(crate) use batch::Batch;
-pub(crate) use blocks::BLOCK;
+pub(crate) use blocks::{BLOCK, block_for};
 pub(crate) use close_state::Phase;
 pub use closed::{CloseCause, Closed, ClosedBy};
 pub(crate) use config::{EngineConfig, LONGEST, ping_interval};
@@ -66,8 +67,8 @@ pub(crate) struct Engine {
     inbox: Inbox,
     /// Whether nothing is read for want of memory.
     starved: bool,
-    /// Whether a long frame came since somebody asked.
-    saw_large: bool,
+    /// Bytes of the longest frame since somebody asked.
+    longest: u32,
 
     encoder: Encoder,
     data: WriteQueue,
@@ -133,7 +134,7 @@ impl Engine {
             assembler: Assembler::new(config.max_message_size),
             inbox: Inbox::new(config.receive_queue),
             starved: false,
-            saw_large: false,
+            longest: 0,
             encoder: Encoder::new(config.role, config.mask_source),
             data: WriteQueue::default(),
             control: ControlLane::default(),

@@ -3,7 +3,7 @@
 use std::{io, time::Instant};
 
 use crate::{
-    engine::{CloseCause, ClosedBy, Engine, Event, MessageTime, Phase, Signal, batch::LARGE, extended::Extended},
+    engine::{CloseCause, ClosedBy, Engine, Event, MessageTime, Phase, Signal, extended::Extended},
     frame::{CloseReason, Frame, OpCode, Piece, ProtocolError},
 };
 
@@ -70,7 +70,7 @@ impl Engine {
     #[inline]
     fn piece(&mut self, piece: &Piece<'_>, now: Instant) -> Result<(), ProtocolError> {
         let opcode = piece.header.opcode;
-        self.saw_large |= piece.header.len >= LARGE as u64;
+        self.longest = self.longest.max(u32::try_from(piece.header.len).unwrap_or(u32::MAX));
         if opcode.is_control() || self.config.raw {
             match self.collector.piece(piece)? {
                 Some(frame) if opcode.is_control() => self.control(frame, now)?,
@@ -82,7 +82,7 @@ impl Engine {
         } else if let Some(message) = self.assembler.piece(piece)? {
             self.deliver(Event::Message(message));
         }
-        self.watch_message(piece, now);
+        self.watch_message(if opcode.is_control() { 0 } else { piece.payload.len() }, now);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Engine {
     /// Hands an event to the application. After it has asked for the close, what does not fit is
     /// dropped, so that the peer's Close frame is reached.
     #[inline]
-    fn deliver(&mut self, event: Event) {
+    pub(super) fn deliver(&mut self, event: Event) {
         self.inbox.deliver(event, self.close.phase() == Phase::Open);
     }
 
@@ -163,12 +163,12 @@ impl Engine {
         self.signal(Signal::PeerClose, now);
     }
 
-    /// Notes whether a message is under way, since when, and when it last came on.
+    /// Notes whether a message is under way, since when, and when it last came on: by so many bytes, now.
     #[inline]
-    fn watch_message(&mut self, piece: &Piece<'_>, now: Instant) {
+    pub(super) fn watch_message(&mut self, bytes: usize, now: Instant) {
         if self.assembler.is_open() || self.collector.is_open() {
             let time = self.message.get_or_insert_with(|| Box::new(MessageTime::new(now)));
-            time.add(if piece.header.opcode.is_control() { 0 } else { piece.payload.len() }, now);
+            time.add(bytes, now);
         } else if self.message.is_some() {
             self.message = None;
         }

@@ -1,6 +1,6 @@
 //! What a handler did without the engine, and what the driver wrote of it: told behind. Knows no batch.
 
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use converse_core::Message;
 
@@ -46,9 +46,10 @@ impl Engine {
         self.inbox.put_back(message);
     }
 
-    /// Tells whether a long frame came since this was last asked.
-    pub(crate) fn take_saw_large(&mut self) -> bool {
-        std::mem::take(&mut self.saw_large)
+    /// Returns how long the longest frame was since this was last asked, in bytes.
+    #[inline]
+    pub(crate) fn take_longest(&mut self) -> usize {
+        mem::take(&mut self.longest) as usize
     }
 
     /// Takes note of what was done without the engine.

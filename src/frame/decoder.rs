@@ -57,6 +57,22 @@ impl Decoder {
         }
     }
 
+    /// Returns how many bytes of a data frame's payload are to come, once its header has.
+    #[inline]
+    pub(crate) fn left_of_frame(&self) -> Option<u64> {
+        let Open { header, received } = self.frame?;
+        (!header.opcode.is_control()).then_some(header.len - received)
+    }
+
+    /// Unmasks bytes of the frame under way where they lie; returns whether it ends its message, and how many bytes follow.
+    pub(crate) fn go_on(&mut self, payload: &mut [u8]) -> Option<(bool, u64)> {
+        let fin = self.frame?.header.fin;
+        match self.decode(payload) {
+            Ok((_, Some(piece))) => Some((fin, piece.remaining)),
+            _ => None,
+        }
+    }
+
     /// Changes the limit, from the next header on.
     pub(crate) fn set_max_frame_size(&mut self, max_frame_size: u64) {
         self.rules.max_len = max_frame_size;

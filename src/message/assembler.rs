@@ -6,7 +6,10 @@ use converse_core::{Message, PayloadBuffer, Utf8Buffer, Utf8Bytes};
 
 use crate::{
     frame::{CloseCode, Frame, OpCode, Piece, ProtocolError},
-    message::FragmentCount,
+    message::{
+        FragmentCount,
+        payload::{LentPayload, Payload},
+    },
 };
 
 const NOT_UTF8: ProtocolError =
@@ -27,12 +30,6 @@ pub(crate) struct Assembler {
 struct Open {
     payload: Payload,
     frames: FragmentCount,
-}
-
-#[derive(Debug)]
-enum Payload {
-    Text(Utf8Buffer),
-    Binary(PayloadBuffer),
 }
 
 impl Assembler {
@@ -134,47 +131,36 @@ impl Assembler {
             let most = remaining.map_or(*limit, |more| (*limit).min((len + bytes.len()) as u64 + more));
             usize::try_from(most).unwrap_or(usize::MAX)
         };
-        match &mut open.payload {
-            Payload::Text(buffer) => {
-                buffer.reserve_within(bytes.len(), most(buffer.len()), room);
-                buffer.push(bytes).map_err(|_| NOT_UTF8)
-            }
-            Payload::Binary(buffer) => {
-                buffer.reserve_within(bytes.len(), most(buffer.len()), room);
-                buffer.extend_from_slice(bytes);
-                Ok(())
-            }
-        }
+        let payload = &mut open.payload;
+        payload.reserve_within(bytes.len(), most(payload.len()), room);
+        payload.push(bytes).map_err(|_| NOT_UTF8)
     }
 
     fn finish(&mut self) -> Result<Option<Message>, ProtocolError> {
-        Ok(match self.open.take().map(|open| open.payload) {
-            Some(Payload::Text(mut buffer)) => {
-                buffer.trim();
-                Some(Message::Text(buffer.finish().map_err(|_| NOT_UTF8)?))
-            }
-            Some(Payload::Binary(mut buffer)) => {
-                buffer.trim();
-                Some(Message::Binary(buffer.finish()))
-            }
-            None => None,
-        })
-    }
-}
-
-impl Payload {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(buffer) => buffer.len(),
-            Self::Binary(buffer) => buffer.len(),
-        }
+        let finished = self.open.take().map(|open| open.payload.finish());
+        finished.transpose().map_err(|_| NOT_UTF8)
     }
 
-    fn capacity(&self) -> usize {
-        match self {
-            Self::Text(buffer) => buffer.capacity(),
-            Self::Binary(buffer) => buffer.capacity(),
-        }
+    /// Lends the payload of the message under way, whose frame has `most` bytes more, with room for some of them; so many
+    /// bytes are allocated on top of it at most as `room` tells.
+    pub(crate) fn lend(&mut self, most: usize, room: usize) -> Option<LentPayload> {
+        Some(LentPayload::take(&mut self.open.as_mut()?.payload, most, room))
+    }
+
+    /// Takes the payload back, with bytes of a frame of which `remaining` more follow; returns the message that they
+    /// complete. One whose message was dropped meanwhile is dropped.
+    pub(crate) fn take_back(
+        &mut self,
+        lent: LentPayload,
+        fin: bool,
+        remaining: u64,
+    ) -> Result<Option<Message>, ProtocolError> {
+        let Some(open) = self.open.as_mut().filter(|open| matches!(open.payload, Payload::Lent(_))) else {
+            return Ok(None);
+        };
+        open.payload = lent.into_payload();
+        open.payload.push(&[]).map_err(|_| NOT_UTF8)?;
+        if fin && remaining == 0 { self.finish() } else { Ok(None) }
     }
 }
 

@@ -3,7 +3,9 @@
 mod assembler;
 mod fragment_count;
 mod fragments;
+mod payload;
 
 pub(crate) use assembler::{Assembler, whole};
 pub(crate) use fragment_count::FragmentCount;
 pub(crate) use fragments::{Fragments, opcode_of};
+pub(crate) use payload::LentPayload;

@@ -24,6 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) config: Option<Arc<EngineConfig>>,
     /// What the engine wanted when they last met.
     pub(crate) outlook: Outlook,
+    /// Bytes of the longest message in the last read.
+    pub(crate) longest: u32,
     /// How much its extensions have worked since the driver last rested, in bytes that are moved.
     pub(crate) worked: usize,
 }
@@ -39,6 +41,10 @@ pub(crate) struct Outlook {
     pub(crate) shutdown: bool,
     /// Nothing, while whole messages come behind so many bytes, and the handler beside the driver receives.
     pub(crate) lends_behind: Option<u32>,
+    /// Nothing else, since somebody waits for a message and none is there.
+    pub(crate) waits: bool,
+    /// Bytes for a long message, straight into it.
+    pub(crate) reads_long: bool,
     pub(crate) phase: Phase,
 }
 
@@ -63,6 +69,7 @@ impl Exchange {
     /// Tells the engine what has left, behind something that came; returns who is to be woken.
     pub(crate) fn meet(&mut self, link: &Link, state: &mut State, now: Instant) -> Wakes {
         let news = News { progress: true, ..self.tell(link, state, now) };
+        self.note_longest(state.engine.take_longest());
         self.part(state, news)
     }
 
@@ -77,6 +84,12 @@ impl Exchange {
             false => state.engine.take_back(&mut self.writing),
         }
         self.part(state, news)
+    }
+
+    /// Notes a message of so many bytes.
+    #[inline]
+    pub(crate) fn note_longest(&mut self, len: usize) {
+        self.longest = self.longest.max(u32::try_from(len).unwrap_or(u32::MAX));
     }
 
     /// Tells whether the engine does not know of all that was done.
@@ -116,6 +129,8 @@ impl Outlook {
         let engine = &state.engine;
         Self {
             lends_behind: engine.lends_behind().filter(|_| state.receives_in_handler),
+            waits: state.waits(),
+            reads_long: engine.reads_long(),
             bytes: engine.wants_bytes(),
             output: engine.has_output(),
             shutdown: engine.wants_shutdown(),

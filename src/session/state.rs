@@ -141,6 +141,12 @@ impl State {
         self.engine.close(reason, now());
     }
 
+    /// Tells whether somebody waits for a message, and none is there.
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        (self.receives_in_handler || self.receiver.is_some()) && !self.engine.has_event()
+    }
+
     /// Returns how the conversation ended, once it did.
     pub(crate) fn closed(&self) -> Option<Arc<Closed>> {
         self.engine.closed().cloned()

@@ -3,11 +3,19 @@
 use std::{future::Future, pin::Pin};
 
 use bytes::Bytes;
-use converse::{Session, SessionOptions, frame::Role};
+use converse::{JsonConverter, Session, SessionOptions, frame::Role};
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload};
+use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol};
 
-use crate::{Result, batched::UntilWait, echo, memory::Duplex};
+use crate::{
+    Result,
+    batched::UntilWait,
+    echo,
+    memory::{Duplex, Task},
+    typed::{Chat, Format, Json},
+};
 
 /// An echo under way.
 type Echoing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
@@ -19,23 +27,101 @@ pub struct Contender {
     pub name: &'static str,
     /// What it takes a connection with. All end in an error, because the connection ends without a Close frame.
     pub(super) echo: fn(Duplex) -> Echoing,
+    /// What it does.
+    pub task: Task,
     /// Whether its replies are unmasked frames, and not just what came.
     pub(super) frames: bool,
 }
 
 /// All of them.
-pub const CONTENDERS: [Contender; 10] = [
-    Contender { name: "plain copy", echo: copy, frames: false },
-    Contender { name: "converse", echo: converse, frames: true },
-    Contender { name: "tungstenite", echo: tungstenite, frames: true },
-    Contender { name: "tungstenite-batched", echo: tungstenite_batched, frames: true },
-    Contender { name: "fastwebsockets", echo: fastwebsockets, frames: true },
-    Contender { name: "fastwebsockets-batched", echo: fastwebsockets_batched, frames: true },
-    Contender { name: "tokio-websockets", echo: tokio_websockets, frames: true },
-    Contender { name: "tokio-websockets-batched", echo: tokio_websockets_batched, frames: true },
-    Contender { name: "yawc", echo: yawc, frames: true },
-    Contender { name: "yawc-batched", echo: yawc_batched, frames: true },
+pub const CONTENDERS: [Contender; 16] = [
+    Contender { name: "plain copy", echo: copy, task: Task::Echo, frames: false },
+    Contender { name: "converse", echo: converse, task: Task::Echo, frames: true },
+    Contender { name: "tungstenite", echo: tungstenite, task: Task::Echo, frames: true },
+    Contender { name: "tungstenite-batched", echo: tungstenite_batched, task: Task::Echo, frames: true },
+    Contender { name: "fastwebsockets", echo: fastwebsockets, task: Task::Echo, frames: true },
+    Contender { name: "fastwebsockets-batched", echo: fastwebsockets_batched, task: Task::Echo, frames: true },
+    Contender { name: "tokio-websockets", echo: tokio_websockets, task: Task::Echo, frames: true },
+    Contender { name: "tokio-websockets-batched", echo: tokio_websockets_batched, task: Task::Echo, frames: true },
+    Contender { name: "yawc", echo: yawc, task: Task::Echo, frames: true },
+    Contender { name: "yawc-batched", echo: yawc_batched, task: Task::Echo, frames: true },
+    Contender { name: "converse-json", echo: converse_json, task: Task::EchoJson, frames: true },
+    Contender { name: "fastwebsockets-json", echo: fastwebsockets_json, task: Task::EchoJson, frames: true },
+    Contender { name: "converse-client", echo: converse_client, task: Task::Receive, frames: true },
+    Contender { name: "converse-joined-client", echo: converse_joined_client, task: Task::Receive, frames: true },
+    Contender { name: "fastwebsockets-client", echo: fastwebsockets_client, task: Task::Receive, frames: true },
+    Contender { name: "tokio-websockets-client", echo: tokio_websockets_client, task: Task::Receive, frames: true },
 ];
+
+fn converse_json(duplex: Duplex) -> Echoing {
+    Box::pin(async {
+        let options = SessionOptions::default().content_converter(JsonConverter::default());
+        let echo = |mut session: Session| async move {
+            while let Some(value) = session.receive_deserialized::<Chat>().await? {
+                session.send_serialized(&value).await?;
+            }
+            converse::Result::<()>::Ok(())
+        };
+        drop(Session::run_over(duplex, Role::Server, &options, echo).await);
+        Ok(())
+    })
+}
+
+fn fastwebsockets_json(duplex: Duplex) -> Echoing {
+    let (duplex, role) = (UntilWait::new(duplex), fastwebsockets::Role::Server);
+    Box::pin(async move {
+        let mut socket = FragmentCollector::new(fastwebsockets::WebSocket::after_handshake(duplex, role));
+        loop {
+            let frame = socket.read_frame().await?;
+            if matches!(frame.opcode, OpCode::Text | OpCode::Binary) {
+                let reply = Json::encode(&Json::decode::<Chat>(&frame.payload)?)?;
+                socket.write_frame(Frame::text(Payload::Owned(reply))).await?;
+            }
+        }
+    })
+}
+
+/// The driver has a task of its own, as a client's has.
+fn converse_client(duplex: Duplex) -> Echoing {
+    Box::pin(async {
+        let mut session = Session::over(duplex, Role::Client, &SessionOptions::default());
+        while session.receive().await?.is_some() {}
+        Ok(())
+    })
+}
+
+/// The handler runs beside the driver.
+fn converse_joined_client(duplex: Duplex) -> Echoing {
+    Box::pin(async {
+        let receive = |mut session: Session| async move {
+            while session.receive().await?.is_some() {}
+            converse::Result::<()>::Ok(())
+        };
+        drop(Session::run_over(duplex, Role::Client, &SessionOptions::default(), receive).await);
+        Ok(())
+    })
+}
+
+fn fastwebsockets_client(duplex: Duplex) -> Echoing {
+    let role = fastwebsockets::Role::Client;
+    Box::pin(async move {
+        let mut socket = FragmentCollector::new(fastwebsockets::WebSocket::after_handshake(duplex, role));
+        loop {
+            socket.read_frame().await?;
+        }
+    })
+}
+
+fn tokio_websockets_client(duplex: Duplex) -> Echoing {
+    Box::pin(async move {
+        let limits = tokio_websockets::Limits::unlimited();
+        let mut socket = tokio_websockets::ClientBuilder::new().limits(limits).take_over(duplex);
+        while let Some(message) = socket.next().await {
+            message?;
+        }
+        Ok(())
+    })
+}
 
 /// One read into 64 KiB, one copy to where it would be kept, one write.
 fn copy(mut duplex: Duplex) -> Echoing {

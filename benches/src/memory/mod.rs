@@ -10,14 +10,23 @@ pub use self::{
     duplex::{Counts, Duplex},
 };
 
-use crate::{Result, clock::CpuClock, stats::Rounds, table::Table, wire};
+use crate::{
+    Result,
+    clock::CpuClock,
+    stats::Rounds,
+    table::Table,
+    typed::{self, Format, Json},
+    wire,
+};
 
-/// What the client says.
+/// What the other end says.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     /// What it is called.
     pub name: &'static str,
-    /// The payload of each message, in bytes.
+    /// Who takes part, and what for.
+    pub task: Task,
+    /// The payload of each message, in bytes; of a value, what it comes to.
     pub length: usize,
     /// How many messages come in one read, if the buffer takes them.
     pub burst: u64,
@@ -25,13 +34,27 @@ pub struct Cell {
     pub bursts: u64,
 }
 
+/// What a contender does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// It is a server that sends back what it receives.
+    Echo,
+    /// The same with values of JSON, decoded and encoded.
+    EchoJson,
+    /// It is a client that receives.
+    Receive,
+}
+
 /// What is measured.
-pub const CELLS: [Cell; 5] = [
-    Cell { name: "125 B × 1", length: 125, burst: 1, bursts: 40_000 },
-    Cell { name: "125 B × 16", length: 125, burst: 16, bursts: 5_000 },
-    Cell { name: "64 KiB × 1", length: 64 * 1024, burst: 1, bursts: 1_500 },
-    Cell { name: "64 KiB × 4", length: 64 * 1024, burst: 4, bursts: 400 },
-    Cell { name: "1 MiB × 1", length: 1024 * 1024, burst: 1, bursts: 80 },
+pub const CELLS: [Cell; 8] = [
+    Cell { name: "125 B × 1", task: Task::Echo, length: 125, burst: 1, bursts: 40_000 },
+    Cell { name: "125 B × 16", task: Task::Echo, length: 125, burst: 16, bursts: 5_000 },
+    Cell { name: "64 KiB × 1", task: Task::Echo, length: 64 * 1024, burst: 1, bursts: 1_500 },
+    Cell { name: "64 KiB × 4", task: Task::Echo, length: 64 * 1024, burst: 4, bursts: 400 },
+    Cell { name: "1 MiB × 1", task: Task::Echo, length: 1024 * 1024, burst: 1, bursts: 80 },
+    Cell { name: "JSON × 16", task: Task::EchoJson, length: 0, burst: 16, bursts: 3_000 },
+    Cell { name: "client, 125 B × 512", task: Task::Receive, length: 125, burst: 512, bursts: 300 },
+    Cell { name: "client, 16 KiB × 16", task: Task::Receive, length: 16 * 1024, burst: 16, bursts: 500 },
 ];
 
 /// What one message costs a contender.
@@ -61,7 +84,7 @@ pub struct Measured {
 }
 
 impl Contender {
-    /// Echoes one round in a process of its own, because the heap that one contender leaves would be another's: malloc
+    /// Does one round in a process of its own, because the heap that one contender leaves would be another's: malloc
     /// gives long buffers back to the system or keeps them, as it finds its heap.
     fn run_apart(&self, cell: usize) -> Result<Cost> {
         let memory = env::current_exe()?.with_file_name("memory");
@@ -73,7 +96,7 @@ impl Contender {
         Ok(Cost { nanoseconds: number()?, reads: number()?, writes: number()? })
     }
 
-    /// Echoes one round, after a short one that is forgotten.
+    /// Does one round, after a short one that is forgotten.
     ///
     /// # Errors
     /// When not every message comes back.
@@ -83,8 +106,18 @@ impl Contender {
     }
 
     fn run_once(&self, cell: Cell) -> Result<Cost> {
-        let frame = wire::frame(&text(cell.length), false);
-        let reply = frame.len() as u64 - if self.frames { 4 } else { 0 };
+        let payload = match cell.task {
+            Task::EchoJson => Json::encode(&typed::small(3))?,
+            Task::Echo | Task::Receive => text(cell.length),
+        };
+        let frame = match cell.task {
+            Task::Receive => wire::server_frame(&payload),
+            Task::Echo | Task::EchoJson => wire::frame(&payload, false),
+        };
+        let reply = match cell.task {
+            Task::Receive => 0,
+            Task::Echo | Task::EchoJson => frame.len() as u64 - if self.frames { 4 } else { 0 },
+        };
         let messages = cell.burst * cell.bursts;
         let (duplex, counts) = Duplex::new(Arc::from(frame.repeat(cell.burst as usize)), cell.bursts);
         // No I/O driver, which would add its system calls; some contenders do need the clock.
@@ -97,7 +130,7 @@ impl Contender {
         let counts = counts.get().copied().unwrap_or_default();
         // A long reply may leave in fragments, with a header each.
         let least = messages * reply;
-        if !(least..=least + least / 1000).contains(&counts.written) {
+        if cell.task != Task::Receive && !(least..=least + least / 1000).contains(&counts.written) {
             return Err(format!("{}, {}: {} bytes came back", self.name, cell.name, counts.written).into());
         }
         let each = |sum: u64| sum as f64 / messages as f64;
@@ -117,12 +150,13 @@ impl Contender {
 pub fn measure(rounds: usize) -> Result<Vec<Measured>> {
     let mut all = Vec::new();
     for (number, cell) in CELLS.iter().enumerate() {
+        let contenders: Vec<_> = CONTENDERS.iter().filter(|contender| contender.task == cell.task).collect();
         let mut measured: Vec<_> =
-            CONTENDERS.iter().map(|contender| Measured::new(contender.name, cell.name)).collect();
+            contenders.iter().map(|contender| Measured::new(contender.name, cell.name)).collect();
         for round in 0..rounds {
-            for place in 0..CONTENDERS.len() {
-                let place = if round % 2 == 0 { place } else { CONTENDERS.len() - 1 - place };
-                measured[place].push(CONTENDERS[place].run_apart(number)?);
+            for place in 0..contenders.len() {
+                let place = if round % 2 == 0 { place } else { contenders.len() - 1 - place };
+                measured[place].push(contenders[place].run_apart(number)?);
             }
         }
         all.append(&mut measured);
@@ -168,5 +202,8 @@ pub fn table(measured: &[Measured]) -> Table {
 
 /// Plain text of this length.
 fn text(length: usize) -> Vec<u8> {
-    b"Is anybody there who hears values in place of bytes? ".iter().copied().cycle().take(length).collect()
+    const WORDS: &[u8] = b"Is anybody there who hears values in place of bytes? ";
+    let mut text = WORDS.repeat(length.div_ceil(WORDS.len()));
+    text.truncate(length);
+    text
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, mem};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 /// Buffers from this size on are kept and used again, in bytes: smaller ones the allocator gives out as fast.
 const KEPT_FROM: usize = 8 * 1024;
@@ -72,6 +72,42 @@ impl PayloadBuffer {
             self.0.reserve_exact(before.saturating_add(*room).min(most).max(wanted) - self.0.len());
         }
         *room = room.saturating_sub(self.0.capacity() - before);
+    }
+
+    /// Takes a buffer that this thread keeps and that has room for `len` bytes, if there is one of at most `most` bytes. So
+    /// a payload whose length is known need not grow, and no memory is allocated for what has not arrived.
+    pub fn take_kept(&mut self, len: usize, most: usize) {
+        if len > self.0.capacity()
+            && let Some(larger) = take(len)
+        {
+            if larger.capacity() > most {
+                return keep(larger);
+            }
+            let smaller = mem::replace(self, Self(larger));
+            self.extend_from_slice(&smaller.0);
+            keep(smaller.0);
+        }
+    }
+
+    /// Lends the room behind its bytes to be read into, `most` bytes of it at most.
+    ///
+    /// ```
+    /// use bytes::BufMut;
+    /// use converse_core::PayloadBuffer;
+    ///
+    /// let mut payload = PayloadBuffer::default();
+    /// payload.reserve(5, 5);
+    /// payload.spare(5).put_slice(b"Hello");
+    /// assert_eq!(payload.as_slice(), b"Hello");
+    /// ```
+    pub fn spare(&mut self, most: usize) -> impl BufMut {
+        let spare = self.0.capacity() - self.0.len();
+        (&mut self.0).limit(spare.min(most))
+    }
+
+    /// Returns the bytes in it, to be changed.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 
     /// Returns how many bytes it has allocated.

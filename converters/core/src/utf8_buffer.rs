@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use bytes::BufMut;
+
 use crate::{PayloadBuffer, Utf8Bytes};
 
 /// Text under construction from pieces that may end in the middle of a character.
@@ -51,6 +53,22 @@ impl Utf8Buffer {
     /// Tells whether nothing was pushed.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Takes a buffer that is kept, as [`PayloadBuffer::take_kept`] does.
+    pub fn take_kept(&mut self, len: usize, most: usize) {
+        self.bytes.take_kept(len, most);
+    }
+
+    /// Lends the room behind its bytes to be read into, as [`PayloadBuffer::spare`] does. What was read is looked at by the
+    /// next [`push`](Self::push), be it an empty one.
+    pub fn spare(&mut self, most: usize) -> impl BufMut {
+        self.bytes.spare(most)
+    }
+
+    /// Returns the bytes that no `push` has found to be text yet, to be changed.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        self.bytes.as_mut_slice().get_mut(self.valid..).unwrap_or_default()
     }
 
     /// Appends a piece.

@@ -1,6 +1,7 @@
 //! Moves bytes between a transport and the engine. The only module that reads and writes a socket.
 
 mod last;
+mod lending;
 mod reading;
 
 use std::{
@@ -56,8 +57,6 @@ pub(crate) struct Driver<T: Transport> {
     eof: bool,
     /// Whether the transport was asked for bytes in this turn, and wakes the task when some come.
     listening: bool,
-    /// Whether the last read had large messages: the next goes to a block.
-    reads_large: bool,
     shut: bool,
     unflushed: bool,
     /// Whether the handler was polled for the end before the peer had taken the Close frame.
@@ -86,7 +85,6 @@ impl<T: Transport> Driver<T> {
             timer: Timer::default(),
             eof: false,
             listening: false,
-            reads_large: false,
             shut: false,
             unflushed: false,
             told: false,
@@ -116,6 +114,7 @@ impl<T: Transport> Driver<T> {
         let now = clock::now();
         if self.exchange.is_unsettled() {
             self.look(now, |_| ());
+            self.link.lock().note(&self.link.account, self.carry.len());
         }
         if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
             let Self { io, link, exchange, .. } = self;

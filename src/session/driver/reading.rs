@@ -1,4 +1,4 @@
-//! What comes off the transport: read into the thread's batch, lent to the handler, and handed over to the engine.
+//! What comes off the transport: read into the thread's batch, or into a long message, and handed over to the engine.
 
 use std::{
     io::{self, ErrorKind::UnexpectedEof},
@@ -12,16 +12,15 @@ use bytes::{Buf, BufMut};
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 use crate::{
-    engine::{BLOCK, Batch, Input, Phase, SCRATCH, TURN},
-    session::{
-        batches::{self, Lent, Owner},
-        driver::Driver,
-        memory::Account,
-        ration::Ration,
-        state::State,
-        transport::Transport,
-    },
+    engine::{BLOCK, Input, Phase, SCRATCH, block_for},
+    session::{batches, driver::Driver, memory::Account, ration::Ration, state::State, transport::Transport},
 };
+
+/// Messages of so many bytes are worth a read to a block, in bytes.
+const LARGE: usize = 16 * 1024;
+/// So much is read where the beginning of a message is expected that is longer than a block: the rest is read straight into
+/// it.
+const BEGINNING: usize = 16 * 1024;
 
 impl<T: Transport> Driver<T> {
     /// Takes what is left of the last read, or reads once; tells whether anything came.
@@ -37,6 +36,12 @@ impl<T: Transport> Driver<T> {
         if self.eof || !self.exchange.outlook.bytes {
             return false;
         }
+        if !self.carry.is_empty() && self.lends_behind() == Some(0) {
+            let mut batch = batches::take();
+            batch.input.put(mem::take(&mut self.carry));
+            self.batch = Some(batch);
+            return true;
+        }
         if !self.carry.is_empty() {
             let mut carry = mem::take(&mut self.carry);
             let taken = self.hand_over(&mut carry, now);
@@ -47,14 +52,47 @@ impl<T: Transport> Driver<T> {
             return taken > 0;
         }
         let limit = self.limit(now);
+        if limit == BLOCK && self.exchange.outlook.reads_long {
+            return self.read_long(cx, now);
+        }
         self.read_through(cx, limit, now)
+    }
+
+    /// Reads straight into the message under way.
+    fn read_long(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let room = self.link.account.reading_room() / 2;
+        let Some(mut payload) = self.link.lock().engine.lend_payload(room) else {
+            return self.read_through(cx, SCRATCH, now);
+        };
+        let outcome = payload.read(|space| pin!(self.io.read_buf(space)).poll(cx));
+        let mut state = self.link.look();
+        self.exchange.settle(&self.link, &mut state, now);
+        let before = state.engine.received();
+        state.engine.handle_payload(payload, now);
+        state.note(&self.link.account, 0);
+        self.events += state.engine.received().wrapping_sub(before);
+        let wakes = self.exchange.meet(&self.link, &mut state, now);
+        drop(state);
+        self.link.announce(wakes);
+        match outcome {
+            Poll::Pending => self.listening = true,
+            Poll::Ready(Ok(count)) if count > 0 => self.note_moved(count),
+            Poll::Ready(ended) => self.end(ended.err(), now),
+        }
+        !self.listening
     }
 
     /// Returns how many bytes may be read at once.
     #[inline]
     fn limit(&mut self, now: Instant) -> usize {
         let keeps = matches!(self.exchange.outlook.phase, Phase::Open | Phase::Closing);
-        let most = if self.reads_large && self.lends_behind().is_some() { BLOCK } else { SCRATCH };
+        let most = match self.exchange.longest as usize {
+            _ if self.exchange.outlook.reads_long => BLOCK,
+            ..LARGE => SCRATCH,
+            len @ ..=BLOCK if self.exchange.outlook.waits => block_for(len),
+            ..=BLOCK => SCRATCH,
+            _ => BEGINNING,
+        };
         match &mut self.ration {
             Some(ration) if keeps => ration.limit(&self.link.account, most, now),
             // What comes is dropped, or nobody is asked.
@@ -73,19 +111,15 @@ impl<T: Transport> Driver<T> {
             Poll::Pending => self.listening = true,
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.note_moved(count);
-                self.reads_large = false;
+                self.exchange.longest = 0;
                 if self.is_for_handler(&mut batch, count, limit, now) {
                     self.exchange.unsettled.heard = true;
                     self.batch = Some(batch);
                     return true;
                 }
-                self.hand_rest_over(batch.input.rest(), now);
+                self.hand_rest_over(&mut batch.input, now);
             }
-            // The end of TCP without that of TLS in front of it is one too.
-            Poll::Ready(Err(error)) if error.kind() != UnexpectedEof => {
-                self.look(now, |engine| engine.handle_error(error.kind(), now));
-            }
-            Poll::Ready(_) => self.end(now),
+            Poll::Ready(ended) => self.end(ended.err(), now),
         }
         batch.input.clear();
         batches::keep(batch);
@@ -93,9 +127,14 @@ impl<T: Transport> Driver<T> {
     }
 
     #[inline]
-    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input, limit: usize) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut Input,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
         if limit > SCRATCH {
-            let mut block = input.block().limit(limit);
+            let mut block = input.block(limit).limit(limit);
             return pin!(self.io.read_buf(&mut block)).poll(cx);
         }
         let mut buffer = ReadBuf::new(input.space(limit));
@@ -105,106 +144,12 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(Ok(count))
     }
 
-    /// Tells whether the handler is to work on what was read by itself, behind the end of a message that goes to the engine.
-    #[inline]
-    fn is_for_handler(&mut self, batch: &mut Batch, count: usize, limit: usize, now: Instant) -> bool {
-        // A read that fills the scratch goes on behind it, and is not worth stopping for.
-        let is_usual = limit >= SCRATCH && count != SCRATCH;
-        match self.lends_behind() {
-            Some(0) => is_usual,
-            Some(len) if is_usual && (len as usize) < count => self.end_message(batch, len as usize, now),
-            _ => false,
+    /// The peer sends no more bytes, or the transport has failed.
+    fn end(&mut self, error: Option<io::Error>, now: Instant) {
+        // The end of TCP without that of TLS in front of it is an end too.
+        if let Some(error) = error.filter(|error| error.kind() != UnexpectedEof) {
+            return self.look(now, |engine| engine.handle_error(error.kind(), now));
         }
-    }
-
-    /// Hands over the bytes that end a message, which is put in front of the others; tells whether that was so.
-    fn end_message(&mut self, batch: &mut Batch, len: usize, now: Instant) -> bool {
-        let end = batch.input.rest().get_mut(..len).unwrap_or_default();
-        let mut state = self.link.look();
-        self.exchange.settle(&self.link, &mut state, now);
-        let (taken, events) = feed(&mut state, &mut self.ration, &self.link.account, end, now);
-        batch.input.pass(taken);
-        self.events += events;
-        let message = state.engine.take_only_message();
-        state.note(&self.link.account, 0);
-        self.reads_large |= state.engine.take_saw_large();
-        let wakes = self.exchange.meet(&self.link, &mut state, now);
-        drop(state);
-        self.link.announce(wakes);
-        let Some(message) = message else { return false };
-        batch.put_first(message);
-        true
-    }
-
-    /// Tells behind how many bytes the handler may work by itself on what comes.
-    #[inline]
-    fn lends_behind(&self) -> Option<u32> {
-        let is_clear = self.exchange.writing.is_empty() && !self.link.is_touched();
-        self.exchange.outlook.lends_behind.filter(|_| is_clear)
-    }
-
-    /// Lends the handler what was read, or only the place for what it sends.
-    #[inline]
-    pub(crate) fn lend(&mut self) -> Option<Lent> {
-        let mut batch = match self.batch.take() {
-            Some(batch) => batch,
-            None if self.lends_behind() == Some(0) => batches::take(),
-            None => return None,
-        };
-        let most = TURN.saturating_sub(self.events as usize);
-        batch.begin(self.exchange.config.as_ref()?, most, self.link.reply_mark());
-        Some(Lent::new(batch, Owner::of(&*self.link)))
-    }
-
-    /// Takes what comes back from the handler, which [`turn`](Self::turn) looks at.
-    #[inline]
-    pub(crate) fn take_lent(&mut self, lent: Lent) {
-        self.batch = Some(lent.into_batch());
-    }
-
-    /// Tells whether the handler has a batch, or is to have one.
-    pub(crate) fn has_batch(&self) -> bool {
-        self.batch.is_some()
-    }
-
-    /// Takes over what the handler has left and sent; tells whether there is more for it.
-    #[inline]
-    pub(super) fn take_back(&mut self, now: Instant) -> bool {
-        let Some(mut batch) = self.batch.take() else { return false };
-        self.events += batch.taken() as u32;
-        self.reads_large |= batch.saw_large();
-        let mut more = false;
-        if batch.is_read() && !self.link.is_touched() {
-            // Nobody else has anything to be written, or it would be touched.
-            self.exchange.unsettled.sent += batch.replies().len();
-            batch.replies().move_frames(&mut self.exchange.writing, usize::MAX);
-        } else {
-            more = self.take_rest_back(&mut batch, now);
-        }
-        batch.input.clear();
-        batches::keep(batch);
-        more
-    }
-
-    fn take_rest_back(&mut self, batch: &mut Batch, now: Instant) -> bool {
-        let mut state = self.link.look();
-        self.exchange.settle(&self.link, &mut state, now);
-        state.engine.take_replies(batch.replies());
-        let first = batch.take_first().map(|message| state.engine.put_back(message));
-        if batch.is_read() {
-            let wakes = self.exchange.collect(&self.link, &mut state, now);
-            drop(state);
-            self.link.announce(wakes);
-            return first.is_some();
-        }
-        drop(state);
-        let before = self.events;
-        self.hand_rest_over(batch.input.rest(), now);
-        first.is_some() || self.events > before
-    }
-
-    /// The peer sends no more bytes.
-    fn end(&mut self, now: Instant) {
         self.eof = true;
         // A reset is told once, and a write may have heard of it.
         let broken = self.broken;
@@ -214,10 +159,13 @@ impl<T: Transport> Driver<T> {
         });
     }
 
-    /// Hands bytes to the engine, and keeps those that it does not take.
-    fn hand_rest_over(&mut self, bytes: &mut [u8], now: Instant) {
-        let taken = self.hand_over(bytes, now);
-        self.carry.extend_from_slice(bytes.get(taken..).unwrap_or_default());
+    /// Hands what was read to the engine, and keeps what it does not take.
+    pub(super) fn hand_rest_over(&mut self, input: &mut Input, now: Instant) {
+        let taken = self.hand_over(input.rest(), now);
+        input.pass(taken);
+        if !input.is_empty() {
+            self.carry = input.take_rest();
+        }
     }
 
     /// Hands bytes to the engine; returns how many were taken.
@@ -229,7 +177,6 @@ impl<T: Transport> Driver<T> {
         let left = bytes.len() - taken;
         state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
         self.events += events;
-        self.reads_large |= state.engine.take_saw_large();
         let wakes = self.exchange.meet(&self.link, &mut state, now);
         drop(state);
         self.link.announce(wakes);
@@ -239,7 +186,7 @@ impl<T: Transport> Driver<T> {
 
 /// Hands bytes to the engine; returns how many were taken, and how many events they brought.
 #[inline]
-fn feed(
+pub(super) fn feed(
     state: &mut State,
     ration: &mut Option<Ration>,
     account: &Account,
