@@ -8,10 +8,12 @@ mod support;
 use std::{
     collections::HashMap,
     future::pending,
+    panic::resume_unwind,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    thread,
     time::Duration,
 };
 
@@ -42,15 +44,17 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a test alone, on a clock that jumps to the next deadline when nobody has anything to do.
-fn paused(test: impl Future<Output = ()>) {
+/// Runs a test alone, on a clock that jumps to the next deadline when nobody has anything to do. The thread is gone at the
+/// end, with what it keeps for its sessions.
+fn paused(test: impl Future<Output = ()> + Send) {
     let _one = alone();
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(test);
+    let run = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().start_paused(true).build().unwrap().block_on(test);
+    };
+    if let Err(panic) = thread::scope(|scope| scope.spawn(run).join()) {
+        resume_unwind(panic);
+    }
 }
 
 fn sleeping(guards: &Guards) -> Router {

@@ -85,23 +85,23 @@ impl Batch {
             self.note(frame.len());
             return Some(message);
         }
-        self.read(&frame, |payload| whole(frame.opcode, PayloadBuffer::copy(payload)).ok())
+        let copy = |payload: &[u8]| whole(frame.opcode, PayloadBuffer::copy(payload)).ok();
+        let message = self.input.copy(&frame, copy)?;
+        self.note(frame.len());
+        Some(message)
     }
 
-    /// Lets `read` see the payload of the next message where it lies, which is taken if that gives something.
+    /// Lets `read` see the payload of the next message where it lies; the message is taken if that gives something, or
+    /// panics.
     #[inline]
-    fn read<R>(&mut self, frame: &WholeFrame, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
-        let payload = self.input.rest().get_mut(frame.start..frame.end)?;
-        frame.apply_mask(payload);
-        let result = read(payload);
-        if result.is_some() {
-            self.input.pass(frame.end);
-            self.note(frame.len());
-        } else {
-            // The engine is to find it as it came.
-            frame.apply_mask(payload);
+    pub(crate) fn read<R>(&mut self, read: impl FnOnce(OpCode, &[u8]) -> Option<R>) -> Option<R> {
+        if self.first.is_some() {
+            return None;
         }
-        result
+        let frame = self.find()?;
+        let result = self.input.read(&frame, |payload| read(frame.opcode, payload))?;
+        self.note(frame.len());
+        Some(result)
     }
 
     /// Finds the next message.

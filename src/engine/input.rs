@@ -1,6 +1,8 @@
 //! The bytes of one read: in a place that is used again for every read, or in a block, for messages that are worth it.
 //! Knows no connection.
 
+use std::mem;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{
@@ -112,23 +114,68 @@ impl Input {
         self.block.as_ref().is_some_and(|block| block.is_worth_a_slice(frame.len()))
     }
 
-    /// Lets `take` see the payload of the frame at the beginning as a slice of its block. If that gives nothing, the frame is
-    /// there as it was.
-    pub(super) fn slice<R>(
-        &mut self,
-        frame: &WholeFrame,
-        take: impl FnOnce(Bytes) -> Option<R>,
-    ) -> Option<R> {
+    /// Makes something of the payload of the frame at the beginning, and leaves the frame behind. If that gives nothing, the
+    /// frame is there as it was.
+    #[inline]
+    pub(super) fn copy<R>(&mut self, frame: &WholeFrame, copy: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+        let payload = self.rest().get_mut(frame.start..frame.end)?;
+        frame.apply_mask(payload);
+        let result = copy(payload);
+        match result {
+            Some(_) => self.pass(frame.end),
+            // The engine is to find it as it came.
+            None => frame.apply_mask(payload),
+        }
+        result
+    }
+
+    /// Does the same with code of the application, which may panic: then the frame was left behind.
+    #[inline]
+    pub(super) fn read<R>(&mut self, frame: &WholeFrame, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+        if self.block.is_some() {
+            return self.read_in_block(frame, |payload| read(payload));
+        }
+        let (begins, ends) = (self.at + frame.start, self.at + frame.end);
+        let payload = self.scratch.get_mut(begins..ends)?;
+        self.at = ends;
+        frame.apply_mask(payload);
+        let result = read(payload);
+        if result.is_none() {
+            frame.apply_mask(payload);
+            self.at = ends - frame.end;
+        }
+        result
+    }
+
+    /// Does the same in a block.
+    fn read_in_block<R>(&mut self, frame: &WholeFrame, read: impl FnOnce(&BytesMut) -> Option<R>) -> Option<R> {
+        let block = &mut self.block.as_mut()?.bytes;
+        let mut head = block.split_to(frame.start);
+        let mut payload = block.split_to(frame.len());
+        frame.apply_mask(&mut payload);
+        let result = read(&payload);
+        if result.is_none() {
+            frame.apply_mask(&mut payload);
+            head.unsplit(payload);
+            head.unsplit(mem::take(block));
+            *block = head;
+        }
+        result
+    }
+
+    /// Lets `take` have the payload of the frame at the beginning as a slice of its block, and leaves the frame behind. If
+    /// that gives nothing, the frame is there as it was.
+    pub(super) fn slice<R>(&mut self, frame: &WholeFrame, take: impl FnOnce(Bytes) -> Option<R>) -> Option<R> {
         let block = &mut self.block.as_mut()?.bytes;
         let mut head = [0; MAX_HEADER];
-        head.get_mut(..frame.start)?.copy_from_slice(block.get(..frame.start)?);
-        block.advance(frame.start);
+        let head = head.get_mut(..frame.start)?;
+        block.copy_to_slice(head);
         let mut payload = block.split_to(frame.len());
         frame.apply_mask(&mut payload);
         let payload = payload.freeze();
         let taken = take(payload.clone());
         if taken.is_none() {
-            let mut again = BytesMut::from(head.get(..frame.start)?);
+            let mut again = BytesMut::from(&*head);
             again.extend_from_slice(&payload);
             frame.apply_mask(again.get_mut(frame.start..)?);
             again.extend_from_slice(block);

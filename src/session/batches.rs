@@ -1,13 +1,13 @@
 //! The batches of a thread: one that is the read buffer of all its connections, and the one that the handler being polled
 //! works on. Knows no engine.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use crate::engine::Batch;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };
-    static LENT: RefCell<Option<Lent>> = const { RefCell::new(None) };
+    static LENT: Cell<Option<Lent>> = const { Cell::new(None) };
 }
 
 /// A batch in the hands of a handler.
@@ -65,11 +65,23 @@ pub(crate) fn lend<R>(lent: Option<Lent>, poll: impl FnOnce() -> R) -> (R, Optio
 /// Works on the batch that the handler of a session has on this thread, if it has one, and nobody works on it.
 #[inline]
 pub(crate) fn with<R>(owner: Owner, work: impl FnOnce(&mut Batch) -> Option<R>) -> Option<R> {
-    let with = |lent: &RefCell<Option<Lent>>| {
-        let mut lent = lent.try_borrow_mut().ok()?;
-        lent.as_mut().filter(|lent| lent.owner == owner).and_then(|lent| work(&mut lent.batch))
-    };
-    LENT.try_with(with).ok().flatten()
+    // A thread that is about to end has none.
+    let mut held = Held(Some(LENT.try_with(Cell::take).ok()??));
+    held.0.as_mut().filter(|lent| lent.owner == owner).and_then(|lent| work(&mut lent.batch))
+}
+
+/// What was lent, while somebody works on it; put back even if that panics.
+struct Held(Option<Lent>);
+
+impl Drop for Held {
+    #[inline]
+    fn drop(&mut self) {
+        let held = self.0.take();
+        if let Ok(Some(other)) = LENT.try_with(|lent| lent.replace(held)) {
+            // Nobody lends while somebody works.
+            drop(other);
+        }
+    }
 }
 
 /// Tells whether the handler of a session has a batch on this thread.

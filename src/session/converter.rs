@@ -1,12 +1,12 @@
 //! The converter chosen in the options: a built-in one called statically, or any other behind a
 //! pointer. Knows no session.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, marker::PhantomData};
 
 use converse_core::{ContentConverter, ConvertError, ConvertErrorKind, Format, Message};
-use serde::{Serialize, de::DeserializeSeed};
+use serde::{Deserialize, Serialize, de::DeserializeSeed};
 
-use crate::session::custom_converter::CustomConverter;
+use crate::{frame::OpCode, session::custom_converter::CustomConverter};
 
 /// Any content converter. The built-in ones are dispatched by a match; the others through
 /// erased-serde.
@@ -52,6 +52,24 @@ impl AnyConverter {
             return itself;
         }
         slot.map_or(Self(Choice::Missing), |custom| Self(Choice::Custom(CustomConverter::new(custom))))
+    }
+}
+
+impl AnyConverter {
+    /// Decodes the payload of a message, if a built-in converter reads such messages, and it is such a value.
+    #[inline]
+    pub(crate) fn decode_payload<'de, T: Deserialize<'de>>(
+        &self,
+        opcode: OpCode,
+        payload: &'de [u8],
+    ) -> Option<T> {
+        match (opcode, self.format()) {
+            // What an own converter takes it says of messages.
+            _ if matches!(self.0, Choice::Custom(_) | Choice::Missing) => None,
+            (OpCode::Text, Format::Text) => self.decode_text_seed(PhantomData, simdutf8::basic::from_utf8(payload).ok()?).ok(),
+            (OpCode::Binary, Format::Binary) => self.decode(payload).ok(),
+            _ => None,
+        }
     }
 }
 

@@ -49,10 +49,6 @@ impl<T: DeserializeOwned> Stream for IncomingDeserialized<'_, T> {
     type Item = Result<T, SessionError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let session = &mut *self.get_mut().session;
-        session.poll_receive(cx).map(|received| {
-            let message = received.transpose()?;
-            Some(message.and_then(|message| session.deserialize(&message)))
-        })
+        self.get_mut().session.poll_deserialized(cx).map(Result::transpose)
     }
 }

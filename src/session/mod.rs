@@ -97,10 +97,31 @@ impl Session {
     /// # Cancel safety
     /// A dropped call has taken no message.
     pub async fn receive_deserialized<T: DeserializeOwned>(&mut self) -> Result<Option<T>, SessionError> {
-        match self.receive().await? {
-            Some(message) => self.deserialize(&message).map(Some),
-            None => Ok(None),
+        poll_fn(|cx| self.poll_deserialized(cx)).await
+    }
+
+    /// Polls for the next message as a value.
+    #[inline]
+    pub(crate) fn poll_deserialized<T: DeserializeOwned>(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<T>, SessionError>> {
+        if self.taken.is_empty()
+            && let Some(value) = self.decode_in_place()
+        {
+            return Poll::Ready(Ok(Some(value)));
         }
+        let message = ready!(self.poll_receive(cx))?;
+        Poll::Ready(message.map(|message| self.deserialize(&message)).transpose())
+    }
+
+    /// Decodes the next message where it was read to; `None` where that is not possible, or fails.
+    #[inline]
+    fn decode_in_place<T: DeserializeOwned>(&self) -> Option<T> {
+        let decode = |opcode, payload: &[u8]| {
+            self.within_memory(|| self.converter().decode_payload(opcode, payload))
+        };
+        self.sender.link().read_message(decode)
     }
 
     /// Decodes a received message by the session's converter, without copying what the value can borrow.

@@ -10,6 +10,7 @@ use converse_core::Message;
 
 use crate::{
     engine::{Batch, Event},
+    frame::OpCode,
     session::{
         batches::{self, Owner},
         link::Link,
@@ -22,6 +23,12 @@ impl Link {
     #[inline]
     pub(crate) fn take_message(&self) -> Option<Message> {
         batches::with(Owner::of(self), Batch::next)
+    }
+
+    /// Lets `read` see the next message of that batch where it lies; it is taken if that gives something, or panics.
+    #[inline]
+    pub(crate) fn read_message<R>(&self, read: impl FnOnce(OpCode, &[u8]) -> Option<R>) -> Option<R> {
+        batches::with(Owner::of(self), |batch| batch.read(read))
     }
 
     /// Takes the events that come next to an empty queue, or notes who waits for one. `false` when the last one was
