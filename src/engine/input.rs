@@ -148,7 +148,11 @@ impl Input {
     }
 
     /// Does the same in a block.
-    fn read_in_block<R>(&mut self, frame: &WholeFrame, read: impl FnOnce(&BytesMut) -> Option<R>) -> Option<R> {
+    fn read_in_block<R>(
+        &mut self,
+        frame: &WholeFrame,
+        read: impl FnOnce(&BytesMut) -> Option<R>,
+    ) -> Option<R> {
         let block = &mut self.block.as_mut()?.bytes;
         let mut head = block.split_to(frame.start);
         let mut payload = block.split_to(frame.len());
@@ -165,7 +169,11 @@ impl Input {
 
     /// Lets `take` have the payload of the frame at the beginning as a slice of its block, and leaves the frame behind. If
     /// that gives nothing, the frame is there as it was.
-    pub(super) fn slice<R>(&mut self, frame: &WholeFrame, take: impl FnOnce(Bytes) -> Option<R>) -> Option<R> {
+    pub(super) fn slice<R>(
+        &mut self,
+        frame: &WholeFrame,
+        take: impl FnOnce(Bytes) -> Option<R>,
+    ) -> Option<R> {
         let block = &mut self.block.as_mut()?.bytes;
         let mut head = [0; MAX_HEADER];
         let head = head.get_mut(..frame.start)?;

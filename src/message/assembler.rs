@@ -144,7 +144,8 @@ impl Assembler {
     /// Lends the payload of the message under way, whose frame has `most` bytes more, with room for some of them; so many
     /// bytes are allocated on top of it at most as `room` tells.
     pub(crate) fn lend(&mut self, most: usize, room: usize) -> Option<LentPayload> {
-        Some(LentPayload::take(&mut self.open.as_mut()?.payload, most, room))
+        let payload = &mut self.open.as_mut()?.payload;
+        if matches!(payload, Payload::Lent(_)) { None } else { Some(LentPayload::take(payload, most, room)) }
     }
 
     /// Takes the payload back, with bytes of a frame of which `remaining` more follow; returns the message that they

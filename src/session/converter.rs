@@ -66,7 +66,9 @@ impl AnyConverter {
         match (opcode, self.format()) {
             // What an own converter takes it says of messages.
             _ if matches!(self.0, Choice::Custom(_) | Choice::Missing) => None,
-            (OpCode::Text, Format::Text) => self.decode_text_seed(PhantomData, simdutf8::basic::from_utf8(payload).ok()?).ok(),
+            (OpCode::Text, Format::Text) => {
+                self.decode_text_seed(PhantomData, simdutf8::basic::from_utf8(payload).ok()?).ok()
+            }
             (OpCode::Binary, Format::Binary) => self.decode(payload).ok(),
             _ => None,
         }

@@ -118,9 +118,8 @@ impl Session {
     /// Decodes the next message where it was read to; `None` where that is not possible, or fails.
     #[inline]
     fn decode_in_place<T: DeserializeOwned>(&self) -> Option<T> {
-        let decode = |opcode, payload: &[u8]| {
-            self.within_memory(|| self.converter().decode_payload(opcode, payload))
-        };
+        let decode =
+            |opcode, payload: &[u8]| self.within_memory(|| self.converter().decode_payload(opcode, payload));
         self.sender.link().read_message(decode)
     }
 

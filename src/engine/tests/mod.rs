@@ -1,6 +1,7 @@
 //! Transcripts between one engine and a hand-made peer, and between two engines, on a virtual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod batch;
 mod closing;
 mod control;
 mod eof;

@@ -15,7 +15,7 @@ use crate::{
 
 /// Which engine a stream is played to.
 #[derive(Clone, Copy, Debug)]
-struct Setting {
+pub(super) struct Setting {
     role: Role,
     raw: bool,
     extensions: u8,
@@ -23,7 +23,7 @@ struct Setting {
 }
 
 impl Setting {
-    fn solo(self) -> Solo {
+    pub(super) fn solo(self) -> Solo {
         let mut config = EngineConfig { raw: self.raw, fragment_size: 10, ..config(self.role) };
         if self.small {
             config.max_frame_size = Some(150);
@@ -69,7 +69,7 @@ fn deflate_stack(_: u8) -> ExtensionStack {
     unreachable!("there are only {EXTENSIONS}")
 }
 
-fn setting() -> impl Strategy<Value = Setting> {
+pub(super) fn setting() -> impl Strategy<Value = Setting> {
     let role = prop_oneof![Just(Role::Server), Just(Role::Client)];
     (role, prop::bool::weighted(0.2), 0_u8..EXTENSIONS, any::<bool>())
         .prop_map(|(role, raw, extensions, small)| Setting { role, raw, extensions, small })
@@ -85,7 +85,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 
 /// One thing that a peer puts on the wire: mostly legal.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Message(bool, Vec<Vec<u8>>),
     Ping(Vec<u8>),
     Frame(u8, Vec<u8>),
@@ -139,7 +139,7 @@ fn compressed(zlib: &mut Deflater, fragments: &[Vec<u8>]) -> Vec<Vec<u8>> {
     parts
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (any::<bool>(), vec(payload(), 1..4)).prop_map(|(text, parts)| Step::Message(text, parts)),
         6 => vec(any::<u8>(), 0..20).prop_map(Step::Ping),
@@ -149,7 +149,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn stream(setting: Setting, steps: &[Step], damage: Option<(Index, u8)>) -> Vec<u8> {
+pub(super) fn stream(setting: Setting, steps: &[Step], damage: Option<(Index, u8)>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut zlib = Deflater::new(6, 9);
     steps.iter().for_each(|step| step.write(setting, &mut zlib, &mut bytes));
@@ -162,7 +162,7 @@ fn stream(setting: Setting, steps: &[Step], damage: Option<(Index, u8)>) -> Vec<
 
 /// Plays a stream in pieces of these lengths, over and over; then TCP ends, and time
 /// passes for a Close that the application leaves unanswered.
-fn play(setting: Setting, bytes: &[u8], pieces: &[usize]) -> (Vec<Event>, Vec<u8>) {
+pub(super) fn play(setting: Setting, bytes: &[u8], pieces: &[usize]) -> (Vec<Event>, Vec<u8>) {
     let mut solo = setting.solo();
     let mut events = Vec::new();
     let mut rest = bytes;
