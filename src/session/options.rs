@@ -242,7 +242,8 @@ impl SessionOptions {
 
     /// Sets the marks of the send queue, in bytes of accepted and unsent messages: above `soft` a
     /// `send` waits, above `hard` (never under `soft`) an [`Overflow`] policy acts. A queue under its mark
-    /// takes a message of any size. Default: 64 KiB and 1 MiB.
+    /// takes a message of any size. What a handler sends while it works on one read of messages of 16 KiB and more may come to
+    /// that read, 256 KiB at most, unless `soft` is under 64 KiB. Default: 64 KiB and 1 MiB.
     #[must_use]
     pub fn send_queue(mut self, soft: usize, hard: usize) -> Self {
         self.limits.soft_mark = soft.max(1);
