@@ -178,11 +178,12 @@ async fn replies_come_before_the_close_for_a_fault_in_the_same_read() {
         Ok(())
     };
     // What is whole, what is in fragments, and what breaks the rules: in one read.
-    let cases: [(&[(u8, &[u8])], u16, &[&str]); 4] = [
-        (&[(TEXT, b"one"), (0x01, b"t"), (0x80, b"wo"), (0x80, b"stray")], 1002, &["one", "two"]),
-        (&[(0x01, b"o"), (0x80, b"ne"), (TEXT, b"two"), (0x83, b"")], 1002, &["one", "two"]),
-        (&[(TEXT, b"one"), (TEXT, b"two"), (TEXT, b"\xff")], 1007, &["one", "two"]),
-        (&[(TEXT, b"one"), (PING, b""), (TEXT, b"two"), (0xc1, b"rsv")], 1002, &["one", "two"]),
+    type Frames = [(u8, &'static [u8])];
+    let cases: [(&Frames, u16, [&str; 2]); 4] = [
+        (&[(TEXT, b"one"), (0x01, b"t"), (0x80, b"wo"), (0x80, b"stray")], 1002, ["one", "two"]),
+        (&[(0x01, b"o"), (0x80, b"ne"), (TEXT, b"two"), (0x83, b"")], 1002, ["one", "two"]),
+        (&[(TEXT, b"one"), (TEXT, b"two"), (TEXT, b"\xff")], 1007, ["one", "two"]),
+        (&[(TEXT, b"one"), (PING, b""), (TEXT, b"two"), (0xc1, b"rsv")], 1002, ["one", "two"]),
     ];
     for (frames, code, replies) in cases {
         let (mut peer, served) = serve(SessionOptions::default(), echo);
@@ -195,7 +196,7 @@ async fn replies_come_before_the_close_for_a_fault_in_the_same_read() {
                 (first, payload) => break (first, u16::from_be_bytes([payload[0], payload[1]])),
             }
         };
-        assert_eq!((heard, closed), (replies.iter().map(|s| s.to_string()).collect(), (0x88, code)));
+        assert_eq!((heard, closed), (replies.map(String::from).to_vec(), (0x88, code)));
         drop(peer);
         served.await.unwrap();
     }

@@ -74,6 +74,13 @@ impl PayloadBuffer {
         *room = room.saturating_sub(self.0.capacity() - before);
     }
 
+    /// Tells whether this thread keeps a buffer that has room for `len` bytes.
+    pub fn is_kept(len: usize) -> bool {
+        SPARES
+            .try_with(|spares| spares.try_borrow().is_ok_and(|spares| find(&spares, len).is_some()))
+            .unwrap_or(false)
+    }
+
     /// Takes a buffer that this thread keeps and that has room for `len` bytes, if there is one of at most `most` bytes. So
     /// a payload whose length is known need not grow, and no memory is allocated for what has not arrived.
     pub fn take_kept(&mut self, len: usize, most: usize) {
@@ -170,6 +177,13 @@ struct Spares {
     bytes: usize,
 }
 
+/// Finds the largest kept buffer that has room for `len` bytes, and at most twice that.
+fn find(spares: &Spares, len: usize) -> Option<usize> {
+    let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
+    let fitting = spares.buffers.iter().enumerate().filter(|(_, buffer)| fits(buffer));
+    fitting.max_by_key(|(_, buffer)| buffer.capacity()).map(|(position, _)| position)
+}
+
 /// Takes an empty buffer for `len` bytes, the largest that has at most twice the room.
 fn take(len: usize) -> Option<Vec<u8>> {
     if len < KEPT_FROM {
@@ -177,9 +191,7 @@ fn take(len: usize) -> Option<Vec<u8>> {
     }
     let taken = SPARES.try_with(|spares| {
         let mut spares = spares.try_borrow_mut().ok()?;
-        let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
-        let fitting = spares.buffers.iter().enumerate().filter(|(_, buffer)| fits(buffer));
-        let (position, _) = fitting.max_by_key(|(_, buffer)| buffer.capacity())?;
+        let position = find(&spares, len)?;
         let buffer = spares.buffers.swap_remove(position);
         spares.bytes -= buffer.capacity();
         Some(buffer)

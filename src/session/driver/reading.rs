@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::{Buf, BufMut};
+use converse_core::PayloadBuffer;
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
 
 /// Messages of so many bytes are worth a read to a block, in bytes.
 const LARGE: usize = 16 * 1024;
-/// So much is read where the beginning of a message is expected that is longer than a block: the rest is read straight into
-/// it.
+/// So much is read where the beginning of a message is expected that is longer than a block, and a buffer for it is there: the
+/// rest is read straight into it.
 const BEGINNING: usize = 16 * 1024;
 
 impl<T: Transport> Driver<T> {
@@ -89,9 +90,9 @@ impl<T: Transport> Driver<T> {
         let most = match self.exchange.longest as usize {
             _ if self.exchange.outlook.reads_long => BLOCK,
             ..LARGE => SCRATCH,
-            len @ ..=BLOCK if self.exchange.outlook.waits => block_for(len),
-            ..=BLOCK => SCRATCH,
-            _ => BEGINNING,
+            len if len > BLOCK && PayloadBuffer::is_kept(len) => BEGINNING,
+            len if self.exchange.outlook.waits => block_for(len),
+            _ => SCRATCH,
         };
         match &mut self.ration {
             Some(ration) if keeps => ration.limit(&self.link.account, most, now),
