@@ -46,10 +46,12 @@ impl Engine {
         self.inbox.put_back(message);
     }
 
-    /// Returns how long the longest frame was since this was last asked, in bytes.
+    /// Returns how long the longest frame was since this was last asked, in bytes; 0 where all goes through extensions, or to
+    /// the application as frames.
     #[inline]
     pub(crate) fn take_longest(&mut self) -> usize {
-        mem::take(&mut self.longest) as usize
+        let longest = mem::take(&mut self.longest) as usize;
+        if self.extended.is_some() || self.config.raw { 0 } else { longest }
     }
 
     /// Takes note of what was done without the engine.

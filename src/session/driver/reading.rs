@@ -91,6 +91,8 @@ impl<T: Transport> Driver<T> {
             _ if self.exchange.outlook.reads_long => BLOCK,
             ..LARGE => SCRATCH,
             len if len > BLOCK && PayloadBuffer::is_kept(len) => BEGINNING,
+            // Within such a message only its end is to come.
+            len if len > BLOCK && self.exchange.outlook.lends_behind != Some(0) => SCRATCH,
             len if self.exchange.outlook.waits => block_for(len),
             _ => SCRATCH,
         };
