@@ -24,6 +24,7 @@ use converse::{
     session::{Outcome, SessionError},
 };
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Deserializer};
 use support::{BINARY, PING, PONG, Peer, TEXT, frame_bytes};
 use tokio::{
@@ -410,8 +411,8 @@ struct Scripted {
     reads: std::vec::IntoIter<Vec<u8>>,
     places: Arc<Mutex<Vec<std::ops::Range<usize>>>>,
     calls: Arc<AtomicUsize>,
-    /// Whether the next read waits, as on a socket whose next bytes are not there yet.
-    waits: bool,
+    /// Whether the next read waits, as on a socket whose next bytes are not there yet; `None` when none ever does.
+    waits: Option<bool>,
 }
 
 impl AsyncRead for Scripted {
@@ -420,8 +421,8 @@ impl AsyncRead for Scripted {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.waits = !self.waits;
-        if self.waits {
+        self.waits = self.waits.map(|waits| !waits);
+        if self.waits == Some(true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -476,7 +477,7 @@ async fn long_messages_are_slices_of_what_was_read_and_short_ones_are_not() {
         reads: reads.into_iter(),
         places: Arc::clone(&places),
         calls: Arc::clone(&calls),
-        waits: false,
+        waits: Some(false),
     };
     let slices = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&slices);
@@ -551,5 +552,112 @@ async fn a_close_behind_replies_leaves_behind_them() {
         assert_eq!((peer.text().await.1, peer.text().await.1), ("one".into(), "last".into()));
         assert_eq!(peer.farewell().await, 1001);
         served.await.unwrap();
+    }
+}
+
+/// Numbered messages of many lengths, a few of them long, as a client sends them.
+fn numbered(seed: u64, count: usize) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut messages = Vec::new();
+    let mut wire = Vec::new();
+    for n in 0..count {
+        let len = match random.random_range(0..100) {
+            0..80 => random.random_range(0..200),
+            80..97 => random.random_range(0..20_000),
+            97..99 => random.random_range(0..100_000),
+            _ => random.random_range(200_000..600_000),
+        };
+        let message =
+            format!("{seed}/{n}:").into_bytes().into_iter().chain((0..len).map(|at| (at % 251) as u8));
+        let message: Vec<u8> = message.collect();
+        wire.extend(frame_bytes(BINARY, &message, true));
+        messages.push(message);
+    }
+    (messages, wire)
+}
+
+/// Several connections of one thread, whose bytes come cut anywhere: each gets its own messages, all of them, in order.
+#[tokio::test]
+async fn every_connection_gets_its_own_messages_however_they_are_cut() {
+    let echoes = (0..6).map(|seed| async move {
+        let (mut peer, served) = serve(SessionOptions::default(), |mut session| async move {
+            while let Some(message) = session.receive().await? {
+                session.send(message).await?;
+            }
+            Ok(())
+        });
+        let (messages, wire) = numbered(seed, 1500);
+        let mut random = SmallRng::seed_from_u64(seed);
+        let (reading, mut writing) = tokio::io::split(peer.io);
+        let say = async {
+            let mut rest = &wire[..];
+            while !rest.is_empty() {
+                let most = [300, 5000, 66_000, 300_000][random.random_range(0..4)];
+                let (chunk, behind) = rest.split_at(random.random_range(1..most).min(rest.len()));
+                writing.write_all(chunk).await.unwrap();
+                rest = behind;
+                if random.random_range(0..3) > 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        let hear = async {
+            let mut reader = Peer::client(tokio::io::join(reading, tokio::io::sink()));
+            for message in &messages {
+                let mut echoed = Vec::new();
+                while echoed.len() < message.len() {
+                    echoed.extend(reader.frame().await.unwrap().1);
+                }
+                assert!(
+                    echoed == *message,
+                    "{:?}",
+                    String::from_utf8_lossy(&message[..message.len().min(12)])
+                );
+            }
+        };
+        tokio::join!(say, hear);
+        drop(writing);
+        served.abort();
+    });
+    futures::future::join_all(echoes).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_ends_where_a_turn_is_over_is_neither_lost_nor_another_sessions() {
+    // The handler takes as many messages as a turn has but one, and does something else; meanwhile one is ended by the
+    // next read, in whose batch no more may be taken.
+    let cut = frame_bytes(TEXT, b"cut in two", true);
+    for few in 60..64 {
+        let first = [frame_bytes(TEXT, b"whole", true).repeat(few), cut[..9].to_vec()].concat();
+        let second = [&cut[9..], &frame_bytes(TEXT, b"behind", true)].concat();
+        let (places, calls) = (Arc::default(), Arc::default());
+        let transport = Scripted { reads: vec![first, second].into_iter(), places, calls, waits: None };
+        let handler = |mut session: Session| async move {
+            for _ in 0..few {
+                assert_eq!(session.receive().await?, Some("whole".into()));
+            }
+            sleep(Duration::from_millis(10)).await;
+            assert_eq!(session.receive().await?, Some("cut in two".into()));
+            assert_eq!(session.receive().await?, Some("behind".into()));
+            converse::Result::<()>::Ok(())
+        };
+        let options = SessionOptions::default();
+        let (mut peer, served) = serve(SessionOptions::default(), |mut session| async move {
+            while let Some(message) = session.receive().await? {
+                session.send(message).await?;
+            }
+            Ok(())
+        });
+        let others = async {
+            for _ in 0..20 {
+                says(&mut peer, &[(TEXT, b"own")]).await;
+                assert_eq!(peer.text().await.1, "own");
+            }
+            peer.close(1000, "").await;
+            assert!(matches!(served.await.unwrap(), Outcome::Finished));
+        };
+        let served = Session::run_over(transport, Role::Server, &options, handler);
+        let ((outcome, _), ()) = tokio::join!(served, others);
+        assert!(matches!(outcome, Outcome::Finished), "{few}: {outcome:?}");
     }
 }

@@ -125,9 +125,19 @@ impl Batch {
         self.longest
     }
 
-    /// Tells whether as many messages were taken as may be.
+    /// Tells whether as many messages were taken as may be, and none is in front of the others.
     pub(crate) fn is_spent(&self) -> bool {
-        self.taken == self.most
+        self.taken == self.most && self.first.is_none()
+    }
+
+    /// Empties it: nothing of one connection is left for the next.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.input.clear();
+        self.first = None;
+        if !self.replies.is_empty() {
+            self.replies.clear();
+        }
     }
 
     /// Tells whether all was taken.

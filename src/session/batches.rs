@@ -47,9 +47,10 @@ pub(crate) fn take() -> Box<Batch> {
     SPARE.take().unwrap_or_else(|| Box::new(Batch::new()))
 }
 
-/// Leaves a batch to the thread.
+/// Leaves a batch to the thread, without what is in it.
 #[inline]
-pub(crate) fn keep(batch: Box<Batch>) {
+pub(crate) fn keep(mut batch: Box<Batch>) {
+    batch.clear();
     SPARE.set(Some(batch));
 }
 

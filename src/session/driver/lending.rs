@@ -58,13 +58,14 @@ impl<T: Transport> Driver<T> {
     /// Lends the handler what was read, or only the place for what it sends.
     #[inline]
     pub(crate) fn lend(&mut self) -> Option<Lent> {
+        let config = self.exchange.config.as_ref()?;
         let mut batch = match self.batch.take() {
             Some(batch) => batch,
             None if self.lends_behind() == Some(0) => batches::take(),
             None => return None,
         };
         let most = TURN.saturating_sub(self.events as usize);
-        batch.begin(self.exchange.config.as_ref()?, most, self.link.reply_mark());
+        batch.begin(config, most, self.link.reply_mark());
         Some(Lent::new(batch, Owner::of(&*self.link)))
     }
 
@@ -91,13 +92,11 @@ impl<T: Transport> Driver<T> {
             self.exchange.unsettled.sent += batch.replies().len();
             batch.replies().move_frames(&mut self.exchange.writing, usize::MAX);
             if !batch.is_read() {
-                self.exchange.unsettled.heard = true;
                 self.carry = batch.input.take_rest();
             }
         } else {
             more = self.take_rest_back(&mut batch, now);
         }
-        batch.input.clear();
         batches::keep(batch);
         more
     }

@@ -112,14 +112,21 @@ impl<T: Transport> Driver<T> {
     /// never lets this wait for either.
     pub(crate) fn keep_time(&mut self) {
         let now = clock::now();
-        if self.exchange.is_unsettled() {
+        if self.exchange.is_unsettled() || !self.carry.is_empty() {
             self.look(now, |_| ());
-            self.link.lock().note(&self.link.account, self.carry.len());
+            self.note_carry();
         }
         if self.link.lock().engine.poll_timeout().is_some_and(|due| due <= now) {
             let Self { io, link, exchange, .. } = self;
             exchange.look(link, now, |engine| engine.handle_timeout(now, || io.unacknowledged()));
         }
+    }
+
+    /// Tells the account of the bytes that wait for the handler's next batch.
+    fn note_carry(&self) {
+        let mut state = self.link.lock();
+        let carried = state.carried.max(self.carry.len());
+        state.note(&self.link.account, carried);
     }
 
     /// Notes that others have their turn.
@@ -257,6 +264,9 @@ impl<T: Transport> Driver<T> {
         let ends = outlook.phase == Phase::Failing && tells_end(&mut self.told, &state);
         let idle = !readable && !writable && outlook.phase == before && !ends;
         let mut deadline = None;
+        if self.carry.is_empty() {
+            state.carried = 0;
+        }
         state.note_taken(&self.link.account);
         state.engine.set_starved(starved);
         if idle {

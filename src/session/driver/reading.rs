@@ -124,7 +124,6 @@ impl<T: Transport> Driver<T> {
             }
             Poll::Ready(ended) => self.end(ended.err(), now),
         }
-        batch.input.clear();
         batches::keep(batch);
         !self.listening
     }
