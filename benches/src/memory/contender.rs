@@ -40,17 +40,42 @@ pub const CONTENDERS: [Contender; 16] = [
     Contender { name: "tungstenite", echo: tungstenite, task: Task::Echo, frames: true },
     Contender { name: "tungstenite-batched", echo: tungstenite_batched, task: Task::Echo, frames: true },
     Contender { name: "fastwebsockets", echo: fastwebsockets, task: Task::Echo, frames: true },
-    Contender { name: "fastwebsockets-batched", echo: fastwebsockets_batched, task: Task::Echo, frames: true },
+    Contender {
+        name: "fastwebsockets-batched",
+        echo: fastwebsockets_batched,
+        task: Task::Echo,
+        frames: true,
+    },
     Contender { name: "tokio-websockets", echo: tokio_websockets, task: Task::Echo, frames: true },
-    Contender { name: "tokio-websockets-batched", echo: tokio_websockets_batched, task: Task::Echo, frames: true },
+    Contender {
+        name: "tokio-websockets-batched",
+        echo: tokio_websockets_batched,
+        task: Task::Echo,
+        frames: true,
+    },
     Contender { name: "yawc", echo: yawc, task: Task::Echo, frames: true },
     Contender { name: "yawc-batched", echo: yawc_batched, task: Task::Echo, frames: true },
     Contender { name: "converse-json", echo: converse_json, task: Task::EchoJson, frames: true },
     Contender { name: "fastwebsockets-json", echo: fastwebsockets_json, task: Task::EchoJson, frames: true },
     Contender { name: "converse-client", echo: converse_client, task: Task::Receive, frames: true },
-    Contender { name: "converse-joined-client", echo: converse_joined_client, task: Task::Receive, frames: true },
-    Contender { name: "fastwebsockets-client", echo: fastwebsockets_client, task: Task::Receive, frames: true },
-    Contender { name: "tokio-websockets-client", echo: tokio_websockets_client, task: Task::Receive, frames: true },
+    Contender {
+        name: "converse-joined-client",
+        echo: converse_joined_client,
+        task: Task::Receive,
+        frames: true,
+    },
+    Contender {
+        name: "fastwebsockets-client",
+        echo: fastwebsockets_client,
+        task: Task::Receive,
+        frames: true,
+    },
+    Contender {
+        name: "tokio-websockets-client",
+        echo: tokio_websockets_client,
+        task: Task::Receive,
+        frames: true,
+    },
 ];
 
 fn converse_json(duplex: Duplex) -> Echoing {

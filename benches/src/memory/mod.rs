@@ -105,7 +105,11 @@ impl Contender {
         self.run_once(cell)
     }
 
-    fn run_once(&self, cell: Cell) -> Result<Cost> {
+    /// Does one round.
+    ///
+    /// # Errors
+    /// When not every message comes back.
+    pub fn run_once(&self, cell: Cell) -> Result<Cost> {
         let payload = match cell.task {
             Task::EchoJson => Json::encode(&typed::small(3))?,
             Task::Echo | Task::Receive => text(cell.length),

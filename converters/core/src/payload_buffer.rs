@@ -291,6 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_buffer_is_taken_for_a_length_that_is_known() {
+        drop(payload(64 * 1024));
+        assert!(PayloadBuffer::is_kept(40 * 1024) && !PayloadBuffer::is_kept(65 * 1024));
+        let mut buffer = PayloadBuffer::default();
+        buffer.extend_from_slice(b"begun");
+        buffer.take_kept(40 * 1024, 60 * 1024);
+        assert!(buffer.capacity() < 100, "the only one is larger than it may be");
+        assert_eq!(kept(), (1, 64 * 1024));
+        buffer.take_kept(40 * 1024, 64 * 1024);
+        assert_eq!((buffer.as_slice(), buffer.capacity(), kept()), (&b"begun"[..], 64 * 1024, (0, 0)));
+        buffer.spare(3).put_slice(b"abc");
+        assert_eq!(buffer.as_slice(), b"begunabc");
+    }
+
+    #[test]
     fn what_was_allocated_for_more_is_given_back() {
         let mut buffer = PayloadBuffer::default();
         buffer.reserve(20_000, 40_000);

@@ -123,6 +123,18 @@ mod tests {
     ];
 
     #[test]
+    fn what_was_read_into_it_is_validated_by_the_next_push() {
+        let mut buffer = Utf8Buffer::default();
+        buffer.push(b"a\xce").unwrap();
+        buffer.reserve(4, 10);
+        buffer.spare(2).put_slice(b"\xba!");
+        assert_eq!(buffer.as_mut_slice(), b"\xce\xba!", "what is text already cannot be changed");
+        buffer.push(b"").unwrap();
+        buffer.spare(1).put_slice(b"\xff");
+        assert_eq!(buffer.push(b""), Err(Utf8Error { valid_up_to: 4 }));
+    }
+
+    #[test]
     fn any_split_gives_the_verdict_of_the_whole() {
         for sample in SAMPLES {
             for first in 0..=sample.len() {
