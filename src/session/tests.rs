@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use converse_core::Message;
 use proptest::prelude::*;
 use tokio::{
-    io::{AsyncWriteExt, DuplexStream, duplex},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     time::{Instant, sleep, timeout},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     frame::Role,
     session::{
         Session, SessionError, SessionOptions, Setup,
+        link::LOCKS,
         memory::{FLOOR, Pool},
         transport::Foreign,
     },
@@ -314,5 +315,35 @@ proptest! {
         let most = most.map_err(|_| TestCaseError::fail("still nothing after ten hours"))?;
         prop_assert!(most <= limit + sizes.len() * FLOOR, "{most} of {limit}");
         prop_assert_eq!(pool.used(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_echoes_takes_one_lock() {
+    const BURSTS: usize = 100;
+    for (burst, by_value) in [(1, false), (16, false), (16, true), (63, false)] {
+        let (here, mut there) = duplex(64 * KIB);
+        let echo = move |mut session: Session| async move {
+            while by_value && let Some(value) = session.receive_deserialized::<String>().await? {
+                session.send_serialized(&value).await?;
+            }
+            while let Some(message) = session.receive().await? {
+                session.send(message).await?;
+            }
+            crate::Result::<()>::Ok(())
+        };
+        tokio::spawn(async move { Session::run_over(here, Role::Server, &quiet(), echo).await });
+        let bytes = frame(0x81, br#""hello""#).repeat(burst);
+        let mut echoes = vec![0; 9 * burst];
+        let mut locks = 0;
+        for round in 0..BURSTS + 10 {
+            if round == 10 {
+                locks = LOCKS.get();
+            }
+            there.write_all(&bytes).await.unwrap();
+            there.read_exact(&mut echoes).await.unwrap();
+        }
+        let locks = LOCKS.get() - locks;
+        assert!(locks <= BURSTS + 10, "{locks} locks for {BURSTS} bursts of {burst}, values: {by_value}");
     }
 }

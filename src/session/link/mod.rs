@@ -37,6 +37,12 @@ const TOUCHED: u8 = 1;
 /// The driver waits for a wake.
 const PARKED: u8 = 2;
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread took the lock of a session.
+    pub(super) static LOCKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The shared heart of one session.
 pub(crate) struct Link {
     state: Mutex<State>,
@@ -100,6 +106,8 @@ impl Link {
     /// comes behind them.
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        LOCKS.set(LOCKS.get() + 1);
         let mut state = self.state.lock().unwrap_or_else(|poisoned| self.recover(poisoned.into_inner()));
         batches::with(Owner::of(self), |batch| {
             if !batch.replies().is_empty() {
