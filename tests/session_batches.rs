@@ -580,7 +580,7 @@ fn numbered(seed: u64, count: usize) -> (Vec<Vec<u8>>, Vec<u8>) {
 #[tokio::test]
 async fn every_connection_gets_its_own_messages_however_they_are_cut() {
     let echoes = (0..6).map(|seed| async move {
-        let (mut peer, served) = serve(SessionOptions::default(), |mut session| async move {
+        let (peer, served) = serve(SessionOptions::default(), |mut session| async move {
             while let Some(message) = session.receive().await? {
                 session.send(message).await?;
             }

@@ -23,7 +23,7 @@ pub(crate) struct Dialled {
     pub(crate) subprotocol: Option<String>,
     pub(crate) extensions: Vec<ExtensionOffer>,
     /// Bytes that came right behind the answer.
-    pub(crate) glued: BytesMut,
+    pub(crate) leftover: BytesMut,
 }
 
 /// Dials once, until the deadline.
@@ -140,12 +140,12 @@ async fn upgrade(
         };
         let Some(accepted) = reader.push(buffer.get(..count).unwrap_or_default())? else { continue };
         let (subprotocol, extensions) = (accepted.subprotocol, accepted.extensions);
-        let glued = BytesMut::from(accepted.rest);
+        let leftover = BytesMut::from(accepted.rest);
         let (request, _) = match Upgrade::verify(bytes) {
             Ok(upgrade) => upgrade.into_parts(),
             Err(rejection) => return Err(ConnectError::Io(io::Error::other(rejection))),
         };
-        return Ok(Dialled { stream, request, subprotocol, extensions, glued });
+        return Ok(Dialled { stream, request, subprotocol, extensions, leftover });
     }
 }
 

@@ -196,7 +196,7 @@ impl Client {
             stack: ExtensionStack::confirm(&self.options.extensions, &dialled.extensions)?,
             request: dialled.request,
             subprotocol: dialled.subprotocol,
-            glued: dialled.glued,
+            leftover: dialled.leftover,
             pool: Some(Arc::clone(&self.pool)),
         };
         Ok((setup, dialled.stream))

@@ -17,7 +17,7 @@ impl Engine {
     /// the next.
     #[inline]
     pub(crate) fn held(&self) -> usize {
-        self.inbox.held() + self.assembler.held() + self.collector.held()
+        self.inbox.held() + self.assembler.held() + self.frame_joiner.held()
     }
 
     /// Returns how many bytes extensions hold beside, for the message under way.
@@ -37,7 +37,7 @@ impl Engine {
 
     /// Returns how many bytes the message under way takes without another allocation.
     pub(crate) fn spare(&self) -> usize {
-        if self.config.raw { self.collector.spare() } else { self.assembler.spare() }
+        if self.config.raw { self.frame_joiner.spare() } else { self.assembler.spare() }
     }
 
     /// Returns how many of `bytes` may come while what is held may grow by `room`.
@@ -83,7 +83,7 @@ impl Engine {
 
     fn set_room(&mut self, room: usize) {
         self.assembler.set_room(room);
-        self.collector.set_room(room);
+        self.frame_joiner.set_room(room);
     }
 
     /// Returns at most how many bytes are ever held.

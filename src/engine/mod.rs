@@ -4,13 +4,13 @@
 mod acknowledged;
 mod batch;
 mod blocks;
+mod close_record;
 mod close_state;
 mod closed;
-mod collector;
 mod config;
 mod control_lane;
 mod extended;
-mod farewell;
+mod frame_joiner;
 mod holding;
 mod inbox;
 mod input;
@@ -28,11 +28,11 @@ use std::{any::Any, collections::VecDeque, sync::Arc, time::Instant};
 use crate::{
     engine::{
         acknowledged::Acknowledged,
+        close_record::CloseRecord,
         close_state::{CloseState, Signal},
-        collector::Collector,
         control_lane::ControlLane,
         extended::Extended,
-        farewell::Farewell,
+        frame_joiner::FrameJoiner,
         inbox::Inbox,
         keepalive::Keepalive,
     },
@@ -62,7 +62,7 @@ pub(crate) struct Engine {
     extended: Option<Box<Extended>>,
 
     decoder: Decoder,
-    collector: Collector,
+    frame_joiner: FrameJoiner,
     assembler: Assembler,
     inbox: Inbox,
     /// Whether nothing is read for want of memory.
@@ -87,7 +87,7 @@ pub(crate) struct Engine {
     close: CloseState,
     /// Whether the application has asked for the close.
     close_asked: bool,
-    farewell: Farewell,
+    close_record: CloseRecord,
     closed: Option<Arc<Closed>>,
 
     keepalive: Keepalive,
@@ -130,7 +130,7 @@ impl Engine {
         Self {
             decoder: Decoder::new(config.role, stack.rsv(), config.frame_limit(!stack.is_empty())),
             extended: Extended::new(stack),
-            collector: Collector::default(),
+            frame_joiner: FrameJoiner::default(),
             assembler: Assembler::new(config.max_message_size),
             inbox: Inbox::new(config.receive_queue),
             starved: false,
@@ -145,7 +145,7 @@ impl Engine {
             discards: false,
             close: CloseState::default(),
             close_asked: false,
-            farewell: Farewell::default(),
+            close_record: CloseRecord::default(),
             closed: None,
             keepalive: Keepalive::new(now),
             message: None,
@@ -220,7 +220,7 @@ impl Engine {
         self.closing = deadline.map(|deadline| Box::new(Closing { began, deadline, dropped }));
         if matches!(phase, Phase::Answering | Phase::Failing | Phase::Draining | Phase::Done) {
             self.assembler.clear();
-            self.collector.clear();
+            self.frame_joiner.clear();
             self.message = None;
         }
         if phase == Phase::Done {
@@ -237,7 +237,7 @@ impl Engine {
 
     /// Sums up how the connection has ended, and tells the application, once. A Close frame that leaves later is noted.
     fn finish(&mut self) {
-        let closed = self.farewell.sum_up(self.close.is_written());
+        let closed = self.close_record.sum_up(self.close.is_written());
         let Some(told) = &mut self.closed else {
             let closed = Arc::new(closed);
             self.inbox.close(Arc::clone(&closed));

@@ -57,13 +57,13 @@ impl Engine {
 
     /// Takes note that the peer sends no more bytes.
     pub(crate) fn handle_eof(&mut self, now: Instant) {
-        self.farewell.blame_first(ClosedBy::Peer, CloseCause::Eof);
+        self.close_record.blame_first(ClosedBy::Peer, CloseCause::Eof);
         self.signal(Signal::Eof, now);
     }
 
     /// Takes note that the transport failed.
     pub(crate) fn handle_error(&mut self, kind: io::ErrorKind, now: Instant) {
-        self.farewell.blame_first(ClosedBy::Peer, CloseCause::Transport(kind));
+        self.close_record.blame_first(ClosedBy::Peer, CloseCause::Transport(kind));
         self.signal(Signal::Abort, now);
     }
 
@@ -72,7 +72,7 @@ impl Engine {
         let opcode = piece.header.opcode;
         self.longest = self.longest.max(u32::try_from(piece.header.len).unwrap_or(u32::MAX));
         if opcode.is_control() || self.config.raw {
-            match self.collector.piece(piece)? {
+            match self.frame_joiner.piece(piece)? {
                 Some(frame) if opcode.is_control() => self.control(frame, now)?,
                 Some(frame) => self.deliver(Event::Frame(frame)),
                 None => {}
@@ -94,12 +94,12 @@ impl Engine {
         }
         if self.inbox.is_shut() {
             // Nothing will be delivered any more, so nothing need be decoded.
-            self.collector.clear();
+            self.frame_joiner.clear();
         } else if extended.stack.takes_parts() {
-            for part in self.collector.parts(piece)? {
+            for part in self.frame_joiner.parts(piece)? {
                 self.decode(part)?;
             }
-        } else if let Some(frame) = self.collector.piece(piece)? {
+        } else if let Some(frame) = self.frame_joiner.piece(piece)? {
             self.decode(frame)?;
         }
         Ok(())
@@ -155,18 +155,18 @@ impl Engine {
 
     /// Answers the peer's Close frame with its own code and text, unless this end's has its own.
     fn peer_close(&mut self, reason: CloseReason, now: Instant) {
-        self.farewell.blame_first(ClosedBy::Peer, CloseCause::Handshake);
+        self.close_record.blame_first(ClosedBy::Peer, CloseCause::Handshake);
         if self.phase() == Phase::Open && !self.config.raw {
-            self.farewell.say(reason.clone());
+            self.close_record.say(reason.clone());
         }
-        self.farewell.hear(reason);
+        self.close_record.hear(reason);
         self.signal(Signal::PeerClose, now);
     }
 
     /// Notes whether a message is under way, since when, and when it last came on: by so many bytes, now.
     #[inline]
     pub(super) fn watch_message(&mut self, bytes: usize, now: Instant) {
-        if self.assembler.is_open() || self.collector.is_open() {
+        if self.assembler.is_open() || self.frame_joiner.is_open() {
             let time = self.message.get_or_insert_with(|| Box::new(MessageTime::new(now)));
             time.add(bytes, now);
         } else if self.message.is_some() {
@@ -184,11 +184,11 @@ impl Engine {
         if !matches!(self.phase(), Phase::Open | Phase::Closing) {
             return;
         }
-        if !self.farewell.is_given() {
-            self.farewell.say(reason);
+        if !self.close_record.is_given() {
+            self.close_record.say(reason);
         }
-        if !matches!(self.farewell.cause(), Some((_, CloseCause::Violation(_)))) {
-            self.farewell.blame(ClosedBy::Local, cause);
+        if !matches!(self.close_record.cause(), Some((_, CloseCause::Violation(_)))) {
+            self.close_record.blame(ClosedBy::Local, cause);
         }
         self.signal(Signal::Fault, now);
     }

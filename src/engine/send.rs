@@ -72,7 +72,7 @@ impl Engine {
     pub(crate) fn accepts_messages(&self) -> bool {
         match self.phase() {
             Phase::Open => true,
-            Phase::Answering | Phase::Failing => self.farewell.is_pending() && !self.close_asked,
+            Phase::Answering | Phase::Failing => self.close_record.is_pending() && !self.close_asked,
             Phase::Closing | Phase::Draining | Phase::Done => false,
         }
     }
@@ -147,7 +147,7 @@ impl Engine {
 
     /// Queues a frame as it is, in raw mode.
     pub(crate) fn send_frame(&mut self, frame: Frame, now: Instant) -> Result<(), FrameRefused> {
-        if self.farewell.is_pending() || self.farewell.is_given() {
+        if self.close_record.is_pending() || self.close_record.is_given() {
             return Err(FrameRefused::Closed);
         }
         let answers = frame.opcode == OpCode::Close && self.phase() == Phase::Answering;
@@ -202,13 +202,13 @@ impl Engine {
     /// Asks for the close; the Close frame leaves behind the data queued so far. `false` when the
     /// connection is already closing.
     pub(crate) fn close(&mut self, reason: CloseReason, now: Instant) -> bool {
-        let answers = self.config.raw && self.phase() == Phase::Answering && !self.farewell.is_given();
-        if self.farewell.is_pending() || !(answers || self.phase() == Phase::Open) {
+        let answers = self.config.raw && self.phase() == Phase::Answering && !self.close_record.is_given();
+        if self.close_record.is_pending() || !(answers || self.phase() == Phase::Open) {
             return false;
         }
-        self.farewell.say(reason);
+        self.close_record.say(reason);
         self.close_asked = true;
-        self.farewell.blame_first(ClosedBy::Local, CloseCause::Handshake);
+        self.close_record.blame_first(ClosedBy::Local, CloseCause::Handshake);
         self.signal(Signal::LocalClose, now);
         true
     }
@@ -235,7 +235,7 @@ impl Engine {
     #[inline]
     pub(crate) fn has_output(&self) -> bool {
         let sends = !matches!(self.phase(), Phase::Draining | Phase::Done);
-        sends && (!self.data.is_empty() || !self.control.is_empty() || self.farewell.is_pending())
+        sends && (!self.data.is_empty() || !self.control.is_empty() || self.close_record.is_pending())
     }
 
     /// Gives out what should be written next: control frames, then data, then the Close frame.
@@ -254,7 +254,7 @@ impl Engine {
         }
         self.data.move_frames(to, GIVEN_AT_ONCE);
         if self.data.is_empty()
-            && let Some(reason) = self.farewell.give()
+            && let Some(reason) = self.close_record.give()
         {
             self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);
         }
@@ -301,7 +301,7 @@ impl Engine {
     pub(crate) fn wants_shutdown(&self) -> bool {
         let clean_client = || {
             self.config.role == Role::Client
-                && matches!(self.farewell.cause(), Some((_, CloseCause::Handshake)))
+                && matches!(self.close_record.cause(), Some((_, CloseCause::Handshake)))
         };
         self.phase() == Phase::Draining && !clean_client()
     }

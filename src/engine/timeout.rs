@@ -207,7 +207,7 @@ impl Engine {
 
     /// Tells whether this end has ended the connection, and not by a closing handshake.
     fn is_verdict(&self) -> bool {
-        let cause = self.farewell.cause();
+        let cause = self.close_record.cause();
         cause.is_some_and(|(by, cause)| by == ClosedBy::Local && cause != CloseCause::Handshake)
     }
 
@@ -265,9 +265,9 @@ impl Engine {
     }
 
     pub(super) fn give_up(&mut self, cause: CloseCause, now: Instant) {
-        let (by, why) = self.farewell.cause().unwrap_or((ClosedBy::Local, cause));
+        let (by, why) = self.close_record.cause().unwrap_or((ClosedBy::Local, cause));
         // Only a closing handshake can come too late; what this end failed for stays the cause.
-        self.farewell.blame(by, if why == CloseCause::Handshake { cause } else { why });
+        self.close_record.blame(by, if why == CloseCause::Handshake { cause } else { why });
         self.signal(Signal::Abort, now);
     }
 }

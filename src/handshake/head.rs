@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// Collects one HTTP/1.1 head, however the bytes are split, and hands back what is glued behind it.
+/// Collects one HTTP/1.1 head, however the bytes are split, and hands back what is leftover behind it.
 ///
 /// Each byte is looked at once, so that a peer that sends one byte at a time costs no more than one that sends all.
 /// Only what could belong to a head is kept: at most [`MAX_HEAD`](Self::MAX_HEAD) bytes. After a head the reader
@@ -199,8 +199,8 @@ mod tests {
 
     #[test]
     fn bytes_behind_the_head_come_back() {
-        let glued = [HEAD, b"\x81\x85frame"].concat();
-        assert_eq!(read_all(&glued), Ok(Some((Bytes::from_static(HEAD), b"\x81\x85frame".to_vec()))));
+        let leftover = [HEAD, b"\x81\x85frame"].concat();
+        assert_eq!(read_all(&leftover), Ok(Some((Bytes::from_static(HEAD), b"\x81\x85frame".to_vec()))));
     }
 
     #[test]

@@ -158,10 +158,10 @@ async fn upgrade<T>(mut io: T, peer: Peer, shared: Arc<Shared>) -> Option<Upgrad
 where
     T: Transport + Send + 'static,
 {
-    let mut glued = BytesMut::new();
+    let mut leftover = BytesMut::new();
     let answer = tokio::select! {
         biased;
-        answer = decide(&mut io, &mut glued, &peer, &shared) => answer?,
+        answer = decide(&mut io, &mut leftover, &peer, &shared) => answer?,
         // Nobody waits for a request that may never come.
         () = shared.registry.closing() => Err(Rejection::service_unavailable(Some(RETRY))),
     };
@@ -187,7 +187,7 @@ where
         stack,
         request,
         subprotocol,
-        glued,
+        leftover,
         pool: Some(Arc::clone(&shared.pool)),
     };
     let (conversation, entry) = setup.start(io, |session| {
@@ -198,12 +198,12 @@ where
 }
 
 /// Reads the request and decides about it; `None` when the peer goes away before it is there.
-async fn decide<T>(io: &mut T, glued: &mut BytesMut, peer: &Peer, shared: &Shared) -> Option<Decision>
+async fn decide<T>(io: &mut T, leftover: &mut BytesMut, peer: &Peer, shared: &Shared) -> Option<Decision>
 where
     T: AsyncRead + Unpin,
 {
     let mut reader = HeadReader::request();
-    let upgrade = match timeout_at(peer.deadline, read_request(io, &mut reader, glued)).await {
+    let upgrade = match timeout_at(peer.deadline, read_request(io, &mut reader, leftover)).await {
         Ok(Some(Ok(upgrade))) => upgrade,
         Ok(Some(Err(rejection))) => return Some(Err(rejection)),
         Ok(None) => return None,
@@ -217,7 +217,7 @@ where
 async fn read_request<T>(
     io: &mut T,
     reader: &mut HeadReader,
-    glued: &mut BytesMut,
+    leftover: &mut BytesMut,
 ) -> Option<Result<Upgrade, Rejection>>
 where
     T: AsyncRead + Unpin,
@@ -231,7 +231,7 @@ where
         match reader.push(buffer.get(..count).unwrap_or_default()) {
             Ok(None) => {}
             Ok(Some(head)) => {
-                glued.extend_from_slice(head.rest);
+                leftover.extend_from_slice(head.rest);
                 let is_head = head.bytes.starts_with(b"HEAD ");
                 return Some(Upgrade::verify(head.bytes).map_err(|rejection| answering(rejection, is_head)));
             }

@@ -32,7 +32,7 @@ pub(crate) struct Setup {
     pub(crate) request: Request,
     pub(crate) subprotocol: Option<String>,
     /// Bytes that came right behind the handshake.
-    pub(crate) glued: BytesMut,
+    pub(crate) leftover: BytesMut,
     /// The memory that the connection shares with others, if any.
     pub(crate) pool: Option<Arc<Pool>>,
 }
@@ -59,7 +59,7 @@ impl Setup {
         let account = Account::new(options.limits.memory_limit(), self.pool);
         let subprotocol = self.subprotocol.map(String::into_boxed_str);
         let link = Link::new(engine, account, options, Agreed { request: self.request, subprotocol });
-        let driver = Driver::new(io, Arc::clone(&link), self.glued);
+        let driver = Driver::new(io, Arc::clone(&link), self.leftover);
         let (handler, rest) = handler(Session::new(Sender::new(Arc::clone(&link))));
         (Conversation::new(link, driver, handler), rest)
     }
@@ -122,7 +122,7 @@ impl Setup {
             stack: ExtensionStack::default(),
             request: Request::default(),
             subprotocol: None,
-            glued: BytesMut::new(),
+            leftover: BytesMut::new(),
             pool: None,
         }
     }

@@ -330,7 +330,7 @@ async fn a_burst_of_echoes_takes_one_lock() {
             while let Some(message) = session.receive().await? {
                 session.send(message).await?;
             }
-            crate::Result::<()>::Ok(())
+            Ok::<(), SessionError>(())
         };
         tokio::spawn(async move { Session::run_over(here, Role::Server, &quiet(), echo).await });
         let bytes = frame(0x81, br#""hello""#).repeat(burst);

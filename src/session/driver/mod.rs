@@ -70,8 +70,8 @@ pub(crate) struct Driver<T: Transport> {
 }
 
 impl<T: Transport> Driver<T> {
-    /// Builds a driver; `glued` are bytes that came right behind the handshake.
-    pub(crate) fn new(io: T, link: Arc<Link>, glued: BytesMut) -> Self {
+    /// Builds a driver; `leftover` are bytes that came right behind the handshake.
+    pub(crate) fn new(io: T, link: Arc<Link>, leftover: BytesMut) -> Self {
         if let Some(bytes) = link.options.limits.max_unsent {
             io.limit_unsent(bytes);
         }
@@ -80,7 +80,7 @@ impl<T: Transport> Driver<T> {
             ration: Ration::new(&link.account),
             link,
             exchange: Exchange::default(),
-            carry: glued,
+            carry: leftover,
             batch: None,
             timer: Timer::default(),
             eof: false,

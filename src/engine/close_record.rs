@@ -8,7 +8,7 @@ use crate::{
 /// The Close frames of a connection, and the cause of its end. Boxed once there is something to hold: for
 /// most of its life a connection has none.
 #[derive(Debug, Default)]
-pub(crate) struct Farewell(Option<Box<Words>>);
+pub(crate) struct CloseRecord(Option<Box<Words>>);
 
 #[derive(Debug, Default)]
 struct Words {
@@ -18,7 +18,7 @@ struct Words {
     ended: Option<(ClosedBy, CloseCause)>,
 }
 
-impl Farewell {
+impl CloseRecord {
     /// Tells whether a Close frame waits to be given out.
     pub(crate) fn is_pending(&self) -> bool {
         self.0.as_ref().is_some_and(|words| words.pending.is_some())

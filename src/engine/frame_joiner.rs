@@ -12,7 +12,7 @@ const PART: usize = 16 * 1024;
 
 /// One frame under way.
 #[derive(Debug)]
-pub(crate) struct Collector {
+pub(crate) struct FrameJoiner {
     /// Boxed: most frames arrive whole.
     payload: Option<Box<PayloadBuffer>>,
     /// How many bytes may be allocated for frames of several pieces, where fewer than usual are enough.
@@ -23,7 +23,7 @@ pub(crate) struct Collector {
     frame_open: bool,
 }
 
-impl Collector {
+impl FrameJoiner {
     /// Takes a piece; returns the frame that it completes.
     pub(crate) fn piece(&mut self, piece: &Piece<'_>) -> Result<Option<Frame>, ProtocolError> {
         let header = &piece.header;
@@ -112,7 +112,7 @@ impl Collector {
     }
 }
 
-impl Default for Collector {
+impl Default for FrameJoiner {
     fn default() -> Self {
         Self { payload: None, room: usize::MAX, message_open: false, frame_open: false }
     }
