@@ -661,3 +661,61 @@ async fn a_message_that_ends_where_a_turn_is_over_is_neither_lost_nor_another_se
         assert!(matches!(outcome, Outcome::Finished), "{few}: {outcome:?}");
     }
 }
+
+/// Counts how often it is asked for bytes.
+struct Asked(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Asked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        assert!(self.1.fetch_add(1, Relaxed) < 1000, "asked again and again, though nothing comes");
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Asked {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_progress_does_not_spin_while_a_long_message_stands_still() {
+    let (here, there) = duplex(1024 * KIB);
+    let transport = Asked(here, Arc::default());
+    let handler = |mut session: Session| async move {
+        assert_eq!(session.receive().await?, Some("begin".into()));
+        session.ping().await?;
+        assert_eq!(session.receive().await?.map(|message| message.len()), Some(500 * KIB));
+        converse::Result::<()>::Ok(())
+    };
+    let served = tokio::spawn(async move {
+        // The pong is read behind the message, which nobody takes before.
+        let options = SessionOptions::default().receive_queue(1024 * KIB);
+        Session::run_over(transport, Role::Server, &options, handler).await.0
+    });
+    let mut peer = Peer::client(there);
+    peer.send(TEXT, "begin").await;
+    let (first, ping) = peer.frame().await.unwrap();
+    assert_eq!(first, PING);
+    let message = frame_bytes(BINARY, &vec![7; 500 * KIB], true);
+    for part in message.chunks(100 * KIB) {
+        peer.io.write_all(part).await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+    }
+    peer.send(PONG, ping).await;
+    assert_eq!(peer.farewell().await, 1000);
+    let outcome = served.await.unwrap();
+    assert!(matches!(outcome, Outcome::Finished), "{outcome:?}");
+}

@@ -14,7 +14,7 @@ use crate::session::{
 const PAUSE_MILLIS: (u16, u16) = (10, 640);
 
 /// With less room than this, reads are short, in bytes: so little is carried when the room ends.
-const SCARCE: usize = 1024 * 1024;
+pub(crate) const SCARCE: usize = 1024 * 1024;
 /// The longest read while memory is scarce, in bytes.
 const SHORT: u32 = 8 * 1024;
 

@@ -14,7 +14,14 @@ use tokio::io::{AsyncReadExt, ReadBuf};
 
 use crate::{
     engine::{BLOCK, Input, Phase, SCRATCH, block_for},
-    session::{batches, driver::Driver, memory::Account, ration::Ration, state::State, transport::Transport},
+    session::{
+        batches,
+        driver::Driver,
+        memory::Account,
+        ration::{Ration, SCARCE},
+        state::State,
+        transport::Transport,
+    },
 };
 
 /// Messages of so many bytes are worth a read to a block, in bytes.
@@ -37,10 +44,11 @@ impl<T: Transport> Driver<T> {
         if self.eof || !self.exchange.outlook.bytes {
             return false;
         }
-        if !self.carry.is_empty() && self.lends_behind() == Some(0) {
+        if !self.carry.is_empty() && self.lends_behind() == Some(0) && self.has_room() {
             let mut batch = batches::take();
             batch.input.put(mem::take(&mut self.carry));
             self.batch = Some(batch);
+            self.note_moved(0);
             return true;
         }
         if !self.carry.is_empty() {
@@ -66,6 +74,12 @@ impl<T: Transport> Driver<T> {
             return self.read_through(cx, SCRATCH, now);
         };
         let outcome = payload.read(|space| pin!(self.io.read_buf(space)).poll(cx));
+        if outcome.is_pending() {
+            // Nothing has come on: who waits for that is not to be woken.
+            self.link.lock().engine.handle_payload(payload, now);
+            self.listening = true;
+            return false;
+        }
         let mut state = self.link.look();
         self.exchange.settle(&self.link, &mut state, now);
         let before = state.engine.received();
@@ -76,11 +90,16 @@ impl<T: Transport> Driver<T> {
         drop(state);
         self.link.announce(wakes);
         match outcome {
-            Poll::Pending => self.listening = true,
             Poll::Ready(Ok(count)) if count > 0 => self.note_moved(count),
             Poll::Ready(ended) => self.end(ended.err(), now),
+            Poll::Pending => {}
         }
-        !self.listening
+        true
+    }
+
+    /// Tells whether memory is not scarce.
+    fn has_room(&self) -> bool {
+        self.ration.is_none() || self.link.account.has_reading_room(SCARCE)
     }
 
     /// Returns how many bytes may be read at once.
