@@ -60,17 +60,17 @@ impl Exchange {
         let mut state = link.look();
         self.settle(link, &mut state, now);
         let result = act(&mut state.engine);
-        let wakes = self.meet(link, &mut state, now);
+        let wakes = self.meet(link, &mut state, true, now);
         drop(state);
         link.announce(wakes);
         result
     }
 
-    /// Tells the engine what has left, behind something that came; returns who is to be woken.
-    pub(crate) fn meet(&mut self, link: &Link, state: &mut State, now: Instant) -> Wakes {
-        let news = News { progress: true, ..self.tell(link, state, now) };
+    /// Tells the engine what has left, behind what `came`, if anything did; returns who is to be woken.
+    pub(crate) fn meet(&mut self, link: &Link, state: &mut State, came: bool, now: Instant) -> Wakes {
+        let news = self.tell(link, state, now);
         self.note_longest(state.engine.take_longest());
-        self.part(state, news)
+        self.part(state, News { progress: news.progress || came, ..news })
     }
 
     /// Tells the engine what has left, and takes what is to be written, or gives back what could not be; returns who is

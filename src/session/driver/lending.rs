@@ -40,7 +40,7 @@ impl<T: Transport> Driver<T> {
         self.events += events;
         let message = state.engine.take_only_message();
         state.note(&self.link.account, 0);
-        let wakes = self.exchange.meet(&self.link, &mut state, now);
+        let wakes = self.exchange.meet(&self.link, &mut state, true, now);
         drop(state);
         self.link.announce(wakes);
         let Some(message) = message else { return false };

@@ -86,7 +86,7 @@ impl<T: Transport> Driver<T> {
         state.engine.handle_payload(payload, now);
         state.note(&self.link.account, 0);
         self.events += state.engine.received().wrapping_sub(before);
-        let wakes = self.exchange.meet(&self.link, &mut state, now);
+        let wakes = self.exchange.meet(&self.link, &mut state, true, now);
         drop(state);
         self.link.announce(wakes);
         match outcome {
@@ -198,7 +198,7 @@ impl<T: Transport> Driver<T> {
         let left = bytes.len() - taken;
         state.note(&self.link.account, if left > 0 { carried.max(left) } else { 0 });
         self.events += events;
-        let wakes = self.exchange.meet(&self.link, &mut state, now);
+        let wakes = self.exchange.meet(&self.link, &mut state, taken > 0, now);
         drop(state);
         self.link.announce(wakes);
         taken
