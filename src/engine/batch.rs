@@ -26,6 +26,8 @@ pub(crate) struct Batch {
     first: Option<Message>,
     /// Bytes of the longest message.
     longest: usize,
+    /// Whether long messages are slices.
+    slices: bool,
     /// How many messages may be taken.
     most: usize,
     taken: usize,
@@ -45,6 +47,7 @@ impl Batch {
             input: Input::new(),
             first: None,
             longest: 0,
+            slices: false,
             most: 0,
             taken: 0,
             rules: HeaderRules::new(Role::Server, Rsv::NONE, 0),
@@ -56,9 +59,10 @@ impl Batch {
         }
     }
 
-    /// Sets how one connection takes messages, `most` of them at most, and sends.
+    /// Sets how one connection takes messages, `most` of them at most, as slices or not, and sends.
     #[inline]
-    pub(crate) fn begin(&mut self, config: &EngineConfig, most: usize, soft_mark: usize) {
+    pub(crate) fn begin(&mut self, config: &EngineConfig, most: usize, soft_mark: usize, slices: bool) {
+        self.slices = slices;
         (self.most, self.taken, self.longest) = (most, 0, 0);
         self.rules = HeaderRules::new(config.role, Rsv::NONE, config.frame_limit(false));
         self.max_message_size = config.max_message_size;
@@ -80,7 +84,7 @@ impl Batch {
             return self.first.take();
         }
         let frame = self.find()?;
-        if self.input.is_worth_a_slice(&frame) {
+        if self.slices && self.input.is_worth_a_slice(&frame) {
             let message = self.input.slice(&frame, |payload| whole(frame.opcode, payload).ok())?;
             self.note(frame.len());
             return Some(message);

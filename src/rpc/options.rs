@@ -178,6 +178,8 @@ impl Options {
     /// Returns the options of the session below: what bounds its send queue is the conversation's business.
     pub(crate) fn session_options(&self, base: &SessionOptions) -> SessionOptions {
         let options = base.clone().send_queue(self.max_queued, self.max_queued).overflow(Overflow::Fail);
+        // What a conversation still works at is counted, by its length.
+        let options = SessionOptions { slices: false, ..options };
         self.protocols.iter().fold(options, |options, protocol| options.subprotocol(protocol.token()))
     }
 

@@ -33,6 +33,8 @@ pub struct SessionOptions {
     pub(crate) overflow: Overflow,
     pub(crate) extensions: Vec<Arc<dyn Extension>>,
     pub(crate) subprotocols: Vec<String>,
+    /// Whether a long message may be a slice of what was read, which is not counted.
+    pub(crate) slices: bool,
 }
 
 /// The numbers of [`SessionOptions`], as they can be read back.
@@ -120,6 +122,7 @@ impl Default for SessionOptions {
             overflow: Overflow::Wait,
             extensions: Vec::new(),
             subprotocols: Vec::new(),
+            slices: true,
         }
     }
 }

@@ -36,7 +36,7 @@ fn batch(config: &EngineConfig, bytes: &[u8], is_block: bool, most: usize) -> Ba
         batch.input.space(bytes.len()).copy_from_slice(bytes);
         batch.input.fill(bytes.len());
     }
-    batch.begin(config, most, 1000);
+    batch.begin(config, most, 1000, true);
     batch
 }
 

@@ -65,7 +65,7 @@ impl<T: Transport> Driver<T> {
             None => return None,
         };
         let most = TURN.saturating_sub(self.events as usize);
-        batch.begin(config, most, self.link.reply_mark());
+        batch.begin(config, most, self.link.reply_mark(), self.link.options.slices);
         Some(Lent::new(batch, Owner::of(&*self.link)))
     }
 
