@@ -8,7 +8,7 @@ use super::{
     toys::{checksum, server_stack, shred, xor},
 };
 use crate::{
-    engine::{EngineConfig, Event, Phase},
+    engine::{CloseCause, EngineConfig, Event, Phase},
     extension::ExtensionStack,
     frame::{CloseReason, Frame, Role},
 };
@@ -181,6 +181,27 @@ pub(super) fn play(setting: Setting, bytes: &[u8], pieces: &[usize]) -> (Vec<Eve
     (events, output)
 }
 
+/// Leaves the fault out that ended a connection, where a message may have two: one that is unpacked part by part may be
+/// found to be no text, or to be too long, as its parts are cut.
+pub(super) fn either_fault(
+    setting: Setting,
+    (mut events, mut output): (Vec<Event>, Vec<u8>),
+) -> (Vec<Event>, Vec<u8>) {
+    let fault = match events.last() {
+        Some(Event::Closed(closed)) => match closed.cause {
+            CloseCause::Violation(error) if matches!(error.close_code().get(), 1007 | 1009) => Some(error),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(error) = fault.filter(|_| setting.compresses()) {
+        let head = if setting.role == Role::Server { 4 } else { 8 };
+        output.truncate(output.len() - head - error.text().len());
+        events.pop();
+    }
+    (events, output)
+}
+
 fn closed_once_and_last(events: &[Event]) -> bool {
     let is_closed = |event: &Event| matches!(event, Event::Closed(_));
     events.iter().filter(|event| is_closed(event)).count() == 1 && events.last().is_some_and(is_closed)
@@ -278,8 +299,9 @@ proptest! {
         let bytes = stream(setting, &steps, damage);
         let whole = play(setting, &bytes, &[usize::MAX]);
         prop_assert!(closed_once_and_last(&whole.0), "{:?}", whole.0);
-        prop_assert_eq!(&play(setting, &bytes, &pieces), &whole);
-        prop_assert_eq!(&play(setting, &bytes, &[1]), &whole);
+        let whole = either_fault(setting, whole);
+        prop_assert_eq!(&either_fault(setting, play(setting, &bytes, &pieces)), &whole);
+        prop_assert_eq!(&either_fault(setting, play(setting, &bytes, &[1])), &whole);
     }
 
     #[test]
