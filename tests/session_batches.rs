@@ -719,3 +719,42 @@ async fn who_waits_for_progress_does_not_spin_while_a_long_message_stands_still(
     let outcome = served.await.unwrap();
     assert!(matches!(outcome, Outcome::Finished), "{outcome:?}");
 }
+
+/// A handler that waits in `send` for room while the peer's Close, or a fault, comes in the read that ends a long message.
+#[tokio::test(start_paused = true)]
+async fn replies_that_wait_for_room_come_before_the_answer_to_a_close() {
+    let close: (u8, &[u8]) = (0x88, &[3, 232]);
+    let fault: (u8, &[u8]) = (0x83, b"");
+    for (end, code) in [(close, 1000), (fault, 1002)] {
+        for len in [1000, 65_520, 65_535, 65_536, 70_000, 100_000, 131_072, 262_144, 300_000] {
+            for cut in [1, 5, 9, 13, len / 2, len + 3] {
+                for short in [1, 3, 8] {
+                    let long = frame_bytes(BINARY, &vec![7; len], true);
+                    let (begin, rest) = long.split_at(cut);
+                    let (mut peer, served) = serve(SessionOptions::default(), |mut session| async move {
+                        while let Some(message) = session.receive().await? {
+                            session.send(message).await?;
+                        }
+                        Ok(())
+                    });
+                    peer.io.write_all(begin).await.unwrap();
+                    sleep(Duration::from_millis(4)).await;
+                    let behind = frame_bytes(TEXT, b"abc", true).repeat(short);
+                    let end = frame_bytes(end.0, end.1, true);
+                    peer.io.write_all(&[rest, &behind, &end].concat()).await.unwrap();
+                    let mut echoed = Vec::new();
+                    let closed = loop {
+                        match peer.frame().await.unwrap() {
+                            (0x88, payload) => break u16::from_be_bytes([payload[0], payload[1]]),
+                            (_, payload) => echoed.extend(payload),
+                        }
+                    };
+                    let what = format!("{len} bytes cut at {cut}, {short} behind, {code}");
+                    assert_eq!((echoed.len(), closed), (len + 3 * short, code), "{what}");
+                    drop(peer);
+                    served.await.unwrap();
+                }
+            }
+        }
+    }
+}

@@ -238,9 +238,10 @@ impl Engine {
         sends && (!self.data.is_empty() || !self.control.is_empty() || self.close_record.is_pending())
     }
 
-    /// Gives out what should be written next: control frames, then data, then the Close frame.
+    /// Gives out what should be written next: control frames, then data, then the Close frame, unless a `send` that is
+    /// still accepted waits for room.
     #[inline]
-    pub(crate) fn poll_output(&mut self, to: &mut WriteQueue, now: Instant) {
+    pub(crate) fn poll_output(&mut self, to: &mut WriteQueue, sends_wait: bool, now: Instant) {
         if !self.has_output() {
             return;
         }
@@ -254,6 +255,7 @@ impl Engine {
         }
         self.data.move_frames(to, GIVEN_AT_ONCE);
         if self.data.is_empty()
+            && !(sends_wait && self.accepts_messages())
             && let Some(reason) = self.close_record.give()
         {
             self.encoder.encode_whole(OpCode::Close, &reason.to_payload(), Lane::Close, to);

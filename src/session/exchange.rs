@@ -18,6 +18,8 @@ pub(crate) struct Exchange {
     pub(crate) writing: WriteQueue,
     /// What has left, and the engine does not know of yet.
     written: Written,
+    /// Whether room was made in this turn that a `send` waits for: it comes before a Close frame.
+    pub(crate) made_room: bool,
     /// What was done without the engine since.
     pub(crate) unsettled: Unsettled,
     /// The engine's limits when they last met.
@@ -77,10 +79,12 @@ impl Exchange {
     /// to be woken. The handler must have been polled since the engine was handed bytes: its replies belong before a
     /// Close frame that those bring about.
     pub(crate) fn collect(&mut self, link: &Link, state: &mut State, now: Instant) -> Wakes {
+        let waits = state.room_wanted && !state.has_room();
         let news = self.tell(link, state, now);
+        self.made_room |= news.room;
         self.worked += state.engine.take_worked();
         match self.writing.is_empty() {
-            true => state.engine.poll_output(&mut self.writing, now),
+            true => state.engine.poll_output(&mut self.writing, waits || self.made_room, now),
             false => state.engine.take_back(&mut self.writing),
         }
         self.part(state, news)

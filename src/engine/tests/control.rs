@@ -61,7 +61,7 @@ fn ping_flood_after_what_was_given_out_adds_no_more_than_one_bound() {
     let mut server = Solo::server();
     let burst: Vec<u8> = (0..1000).flat_map(|_| masked(0x89, "x")).collect();
     server.hand(&burst);
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     let given = server.socket.len();
     for _ in 0..100 {
         server.hand(&burst);

@@ -205,7 +205,7 @@ impl Solo {
 
     /// Lets at most `limit` bytes leave, and returns them. What does not goes back, as when a driver waits.
     pub(super) fn write(&mut self, limit: usize) -> Vec<u8> {
-        self.engine.poll_output(&mut self.socket, self.now);
+        self.engine.poll_output(&mut self.socket, false, self.now);
         let mut slices = [IoSlice::new(&[]); 64];
         let filled = self.socket.io_slices(&mut slices);
         let mut bytes: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();

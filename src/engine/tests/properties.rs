@@ -258,7 +258,7 @@ fn happen(setting: Setting, solo: &mut Solo, what: &Happening, out: &mut Vec<u8>
         Happening::Send(_) | Happening::SendFrame(..) => {}
         Happening::Ping => drop(solo.engine.ping(now)),
         Happening::Take => events.extend(solo.next_event()),
-        Happening::Give => solo.engine.poll_output(&mut solo.socket, now),
+        Happening::Give => solo.engine.poll_output(&mut solo.socket, false, now),
         Happening::Write(limit) => out.extend(solo.write(*limit)),
         Happening::Sleep(millis) => solo.wait(ms(*millis)),
         Happening::Close => drop(solo.engine.close(CloseReason::NORMAL, now)),

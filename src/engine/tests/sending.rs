@@ -74,7 +74,7 @@ fn what_waits_is_counted_until_it_has_left() {
     let mut server = Solo::server();
     server.send(vec![7; 1000].into()).unwrap();
     assert_eq!(server.engine.queued(), 1004);
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     assert_eq!(server.engine.queued(), 1004);
     server.write(4);
     assert_eq!(server.engine.queued(), 1000);
@@ -84,7 +84,7 @@ fn what_waits_is_counted_until_it_has_left() {
 fn at_most_1_mib_and_one_frame_are_given_out_at_once() {
     let mut server = cutting(Role::Server, 16 * 1024);
     server.send(vec![7; 3 << 20].into()).unwrap();
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     assert!(server.socket.len() <= (1 << 20) + 16 * 1024 + 14);
 }
 
@@ -103,7 +103,7 @@ fn data_that_comes_back_behind_a_close_that_passes_it_is_dropped() {
     let mut server = cutting(Role::Server, 16 * 1024);
     server.send(vec![7; 1 << 20].into()).unwrap();
     let begun = server.engine.queued();
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     server.engine.close_now(CloseReason::new(CloseCode::TRY_AGAIN_LATER, "too slow"), server.now);
     server.engine.take_back(&mut server.socket);
     assert!(server.engine.queued() < 17 * 1024, "of {begun}");
@@ -115,7 +115,7 @@ fn data_that_comes_back_behind_a_close_that_passes_it_is_dropped() {
 fn a_failed_transport_gives_nothing_back() {
     let mut server = cutting(Role::Server, 16 * 1024);
     server.send(vec![7; 1 << 20].into()).unwrap();
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     server.engine.handle_error(std::io::ErrorKind::BrokenPipe, server.now);
     server.engine.take_back(&mut server.socket);
     assert!(server.engine.queued() < 17 * 1024);
@@ -133,8 +133,8 @@ fn nothing_is_given_out_twice() {
     let mut server = Solo::server();
     server.send("once".into()).unwrap();
     assert!(server.engine.has_output());
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     assert!(!server.engine.has_output());
-    server.engine.poll_output(&mut server.socket, server.now);
+    server.engine.poll_output(&mut server.socket, false, server.now);
     assert_eq!(server.flush(), b"\x81\x04once");
 }

@@ -139,6 +139,7 @@ impl<T: Transport> Driver<T> {
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = clock::now();
         let phase = self.exchange.outlook.phase;
+        self.exchange.made_room = false;
         if self.take_back(now) {
             return Turn::Again;
         }
@@ -262,7 +263,9 @@ impl<T: Transport> Driver<T> {
         let readable = !self.eof && !self.listening && outlook.bytes && !starved;
         let writable = self.broken.is_none() && wrote_all && !self.exchange.writing.is_empty();
         let ends = outlook.phase == Phase::Failing && tells_end(&mut self.told, &state);
-        let idle = !readable && !writable && outlook.phase == before && !ends;
+        // A Close frame waits for who has room now.
+        let held = self.exchange.made_room && outlook.output;
+        let idle = !readable && !writable && outlook.phase == before && !ends && !held;
         let mut deadline = None;
         if self.carry.is_empty() {
             state.carried = 0;
