@@ -758,3 +758,53 @@ async fn replies_that_wait_for_room_come_before_the_answer_to_a_close() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_came_before_a_close_is_echoed_before_its_answer() {
+    for seed in 0..60 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let (mut wire, mut expected) = (Vec::new(), 0);
+        for _ in 0..random.random_range(1..14) {
+            let len = [3, 300, 17_000, 66_000, 100_000][random.random_range(0..5)];
+            expected += len;
+            if random.random_range(0..4) > 0 {
+                wire.extend(frame_bytes(BINARY, &vec![7; len], true));
+            } else {
+                wire.extend(frame_bytes(0x02, &vec![7; len / 2], true));
+                wire.extend(frame_bytes(0x80, &vec![7; len - len / 2], true));
+            }
+        }
+        wire.extend(frame_bytes(0x88, &[3, 232], true));
+        let (peer, served) = serve(SessionOptions::default(), |mut session| async move {
+            while let Some(message) = session.receive().await? {
+                session.send(message).await?;
+            }
+            Ok(())
+        });
+        let (reading, mut writing) = tokio::io::split(peer.io);
+        let say = async {
+            let mut rest = &wire[..];
+            while !rest.is_empty() {
+                let most = [10, 5000, 66_000, 300_000][random.random_range(0..4)];
+                let (chunk, behind) = rest.split_at(random.random_range(1..most).min(rest.len()));
+                writing.write_all(chunk).await.unwrap();
+                rest = behind;
+                tokio::task::yield_now().await;
+            }
+        };
+        let hear = async {
+            let mut reader = Peer::client(tokio::io::join(reading, tokio::io::sink()));
+            let mut echoed = 0;
+            loop {
+                match reader.frame().await.unwrap() {
+                    (0x88, _) => break echoed,
+                    (_, payload) => echoed += payload.len(),
+                }
+            }
+        };
+        let (echoed, ()) = tokio::join!(hear, say);
+        assert_eq!(echoed, expected, "seed {seed}");
+        drop(writing);
+        served.await.unwrap();
+    }
+}

@@ -81,7 +81,6 @@ impl Exchange {
     pub(crate) fn collect(&mut self, link: &Link, state: &mut State, now: Instant) -> Wakes {
         let waits = state.room_wanted && !state.has_room();
         let news = self.tell(link, state, now);
-        self.made_room |= news.room;
         self.worked += state.engine.take_worked();
         match self.writing.is_empty() {
             true => state.engine.poll_output(&mut self.writing, waits || self.made_room, now),
@@ -115,6 +114,7 @@ impl Exchange {
         let closing = state.close_abandoned();
         let progress = self.written.total > 0;
         let room = progress && state.written(mem::take(&mut self.written), now);
+        self.made_room |= room;
         News { room, progress, closing }
     }
 
